@@ -1,0 +1,125 @@
+"""Which engine runs: loading one by name, and switching without losing an accepted job."""
+
+import asyncio
+import importlib
+import importlib.resources
+import importlib.util
+import inspect
+import tomllib
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+
+class EngineUnavailable(RuntimeError):
+    """The engine asked for cannot be loaded or started; the text is the Python error. The old one goes on."""
+
+
+class Engine[Job](Protocol):
+    """The life the shell gives every engine; either method may be a coroutine function."""
+
+    def start(self, jobs: Sequence[Job]) -> Awaitable[None] | None:
+        """Begin, with the jobs that an earlier engine or an earlier life left unfinished."""
+
+    def stop(self, deadline: float) -> Awaitable[Sequence[Job]] | Sequence[Job]:
+        """Accept nothing more, work for at most `deadline` seconds, return the accepted, unfinished jobs."""
+
+
+def engine_class(module: str, name: str, workspace: Path) -> type:
+    """The engine class of `module` called `name`: reference, naive or mine (a file in `workspace`)."""
+    try:
+        text = importlib.resources.files(module).joinpath("challenge.toml").read_text()
+        return cast(type, getattr(_load(module, name, workspace), tomllib.loads(text)["engine"]))
+    except EngineUnavailable:
+        raise
+    except BaseException as error:  # a learner's file may raise anything while it is imported
+        raise EngineUnavailable("".join(traceback.format_exception(error, limit=-3))) from error
+
+
+def _load(module: str, name: str, workspace: Path) -> object:
+    if name != "mine":
+        homes = {"reference": "engine", "naive": "naive"}
+        if name not in homes:
+            raise EngineUnavailable(f"no engine {name!r}: there are {', '.join(homes)} and mine")
+        return importlib.import_module(f"{module}.{homes[name]}")
+    path = workspace / f"{module}.py"
+    spec = importlib.util.spec_from_file_location(f"mine_{module}", path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise EngineUnavailable(f"{path} does not exist: write your engine there first")
+    mine = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(mine)
+    return mine
+
+
+class EngineHost[E]:
+    """Owns the running engine; `build(name)` makes a new one. `use` and `switch` wait for each other."""
+
+    def __init__(self, build: Callable[[str], E], name: str = "reference") -> None:
+        self._build, self.name = build, name
+        self._engine: E | None = None
+        self._users = 0
+        self._changed = asyncio.Condition()
+
+    @property
+    def engine(self) -> E:
+        """The engine of this moment, for reading; to change its state, `use` it."""
+        assert self._engine is not None, "the host is not started"
+        return self._engine
+
+    async def start(self, jobs: Sequence[Any]) -> None:
+        """Build and start the first engine with the unfinished `jobs` of an earlier life."""
+        self._engine = self._build(self.name)
+        await _call(self._engine, "start", jobs)
+
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator[E]:
+        """The running engine, which is not switched away while the block runs."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._users >= 0)
+            self._users += 1
+        try:
+            yield self.engine
+        finally:
+            async with self._changed:
+                self._users -= 1
+                self._changed.notify_all()
+
+    async def switch(self, name: str, deadline: float) -> int:
+        """Drain the old engine and hand its unfinished jobs to a new one; returns how many those were.
+
+        Raises `EngineUnavailable`, with the old engine at work again, when the new one cannot start.
+        """
+        successor = self._build(name)
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._users == 0)
+            self._users = -1
+        try:
+            return await self._replace(name, successor, deadline)
+        finally:
+            async with self._changed:
+                self._users = 0
+                self._changed.notify_all()
+
+    async def _replace(self, name: str, successor: E, deadline: float) -> int:
+        unfinished = await self.stop(deadline)
+        try:
+            await _call(successor, "start", unfinished)
+        except Exception as error:
+            self._engine = self._build(self.name)
+            await _call(self._engine, "start", unfinished)
+            raise EngineUnavailable("".join(traceback.format_exception(error, limit=-3))) from error
+        self._engine, self.name = successor, name
+        return len(unfinished)
+
+    async def stop(self, deadline: float) -> Sequence[Any]:
+        """Stop the engine; returns the accepted, unfinished jobs."""
+        return cast(Sequence[Any], await _call(self.engine, "stop", deadline))
+
+
+async def _call(engine: object, method: str, argument: object) -> object:
+    bound = getattr(engine, method)
+    if inspect.iscoroutinefunction(bound):
+        return await bound(argument)
+    return await asyncio.to_thread(bound, argument)

@@ -1,0 +1,41 @@
+"""Errors for people: every 4xx and 5xx is a problem document (RFC 9457)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+
+def problem(status: int, detail: str, **extra: object) -> JSONResponse:
+    """A problem document; `detail` says what was wrong, with which value, and what to do."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse({**body, **extra}, status, media_type="application/problem+json")
+
+
+def install_problems(app: FastAPI, statuses: Mapping[type[Exception], int]) -> None:
+    """Answer each exception type of `statuses` with its status and its own words."""
+    for error_type, status in statuses.items():
+        app.add_exception_handler(error_type, _worded(status))
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+
+
+def _worded(status: int):  # type: ignore[no-untyped-def]  # Starlette's handler type is a union of callables
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        return problem(status, str(error))
+
+    return handle
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    wrong = [f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}" for one in error.errors()]
+    return problem(422, "; ".join(wrong), errors=wrong)
