@@ -1,0 +1,114 @@
+"""What there is to be served, found by domain and path, and the checksums that are known."""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from functools import lru_cache
+
+from aiohttp import web
+
+from lab.origin.answers import Representation
+from lab.origin.config import Settings
+from lab.origin.content import File, domain_of, parse_size
+from lab.origin.pages import HOME, Site
+from lab.origin.query import Query
+from lab.origin.ranges import Validators
+
+_HASHED_AT_ONCE = 32 << 20
+_REMEMBERED = 4096
+_HTML, _TEXT, _XML = "text/html; charset=utf-8", "text/plain; charset=utf-8", "application/xml"
+
+
+class Digests:
+    """SHA-256 of files, computed once each by threads, piece by piece: a leaving client ends the work.
+
+    At most two are computed at a time. The last 4096 are remembered.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[File, str] = OrderedDict()
+        self._turns = asyncio.Semaphore(2)
+
+    def known(self, file: File) -> str | None:
+        """Return the file's SHA-256 in hex if it has been computed."""
+        return self._known.get(file)
+
+    async def get(self, file: File) -> str:
+        """Return the file's SHA-256 in hex."""
+        async with self._turns:
+            if file not in self._known:
+                self._remember(file, await self._compute(file))
+        return self._known[file]
+
+    async def _compute(self, file: File) -> str:
+        state = hashlib.sha256()
+        for start in range(0, file.size, _HASHED_AT_ONCE):
+            await asyncio.to_thread(file.feed, state.update, start, start + _HASHED_AT_ONCE)
+        return state.hexdigest()
+
+    def _remember(self, file: File, sha256: str) -> None:
+        self._known[file] = sha256
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+
+class Things:
+    """Finds what to serve. `ahead` is by how many versions faults have changed it."""
+
+    def __init__(self, settings: Settings, digests: Digests) -> None:
+        self._settings = settings
+        self._digests = digests
+        self._page = lru_cache(maxsize=1024)(self._make_page)
+
+    def home(self, domain: str, ahead: int) -> Representation | None:
+        """The default domain explains itself; any other begins with its first page."""
+        return _made(HOME, _HTML) if domain == "default" else self._page(domain, 1, ahead)
+
+    def page(self, domain: str, number: str, ahead: int) -> Representation | None:
+        """Page 1 and on."""
+        if not (number.isascii() and number.isdecimal() and len(number) < 8 and number[0] != "0"):
+            return None
+        return self._page(domain, int(number), ahead) if int(number) <= self._settings.origin_pages else None
+
+    def robots(self, domain: str) -> Representation | None:
+        """The domain's robots.txt, if it has one."""
+        text = self._site(domain).robots()
+        return _made(text, _TEXT) if text else None
+
+    def sitemap(self, domain: str, host: str) -> Representation:
+        """The domain's sitemap, with addresses on `host`."""
+        return _made(self._site(domain).sitemap(host), _XML)
+
+    def identify(self, request: web.Request, version: int) -> File:
+        """Return the file a path `/<route>/<size>/<name>` means. Raises ValueError for a bad size."""
+        size, name = request.match_info["size"], request.match_info["name"]
+        domain, path = domain_of(request.host), f"/files/{size}/{name}"
+        return File(self._settings.origin_seed, domain, path, parse_size(size), version)
+
+    def file(self, request: web.Request, query: Query, ahead: int) -> Representation:
+        """The file of the request's path, with the validators that its query wants."""
+        file = self.identify(request, query.version + ahead)
+        etag = {"strong": f'"{file.tag}"', "weak": f'W/"{file.tag}"', "none": None}[query.etag]
+        return Representation(
+            size=file.size,
+            content_type="application/octet-stream",
+            validators=Validators(etag, file.modified if query.dated else None),
+            read=file.read,
+            file=file,
+            sha256=self._digests.known(file),
+        )
+
+    def _site(self, domain: str) -> Site:
+        settings = self._settings
+        return Site(settings.origin_seed, domain, settings.origin_pages, settings.origin_domains)
+
+    def _make_page(self, domain: str, number: int, version: int) -> Representation:
+        return _made(self._site(domain).page(number, version), _HTML)
+
+
+def _made(text: str, content_type: str) -> Representation:
+    data = text.encode()
+    tag = hashlib.blake2b(data, digest_size=8).hexdigest()
+    return Representation(
+        len(data), content_type, Validators(f'"{tag}"'), lambda start, stop: data[start:stop]
+    )
