@@ -1,0 +1,39 @@
+"""The command `lab`. Each group of commands lives beside what it does and registers itself here.
+
+Exit codes: 0 done, 1 failed, 64 wrong usage (EX_USAGE of sysexits.h), 130 interrupted.
+"""
+
+import sys
+
+import typer
+
+from lab import LabError
+from lab.supervisor import commands as supervisor_commands
+
+__all__ = ["main"]
+
+USAGE = 64
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="lab",
+    help="Watch, break, rewrite and judge ten small concurrent services.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (supervisor_commands,):
+    group.register(app)
+
+
+def main() -> None:
+    """Run the command line; what a person can put right is one sentence on stderr, never a traceback."""
+    try:
+        app()
+    except LabError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except SystemExit as ending:
+        sys.exit(USAGE if ending.code == 2 else ending.code)  # 2 is what the library says for wrong usage

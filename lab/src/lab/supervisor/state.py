@@ -1,0 +1,137 @@
+"""What the supervisor tells other commands: one small file, replaced atomically, and one lock.
+
+The lock is held for as long as a supervisor lives, so that two never race; the kernel drops it whatever the
+end. A reader sees a whole state or none. Processes are recorded with their creation time, for a pid alone
+proves nothing.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from lab import LabError
+
+__all__ = ["UP", "ComponentState", "Home", "LabState", "Taken"]
+
+VERSION = 1
+UP = frozenset({"ready", "running", "absent"})
+
+
+class Taken(LabError):
+    """Another supervisor holds the lock."""
+
+
+@dataclass(frozen=True)
+class ComponentState:
+    """One component: starting, ready, running (a worker without a port), restarting, unready (it was ready
+    and does not answer), failed, stopped, or absent (optional and not to be had).
+
+    `created` is seconds since the epoch, as psutil gives it.
+    """
+
+    name: str
+    state: str = "starting"
+    address: str = ""
+    pid: int | None = None
+    created: float | None = None
+    seconds_to_ready: float | None = None
+    restarts: int = 0
+    grace: float = 10.0
+    detail: str = ""
+
+    @property
+    def up(self) -> bool:
+        return self.state in UP
+
+
+@dataclass(frozen=True)
+class LabState:
+    """The whole lab: starting, ready, failed or stopping; `problem` says why it failed, `open`
+    what is worth opening in a browser."""
+
+    status: str = "starting"
+    pid: int = 0
+    created: float = 0.0
+    run: str = ""
+    problem: str = ""
+    open: list[str] = field(default_factory=list)
+    components: dict[str, ComponentState] = field(default_factory=dict)
+
+    def with_component(self, name: str, **changes: Any) -> "LabState":
+        changed = replace(self.components[name], **changes)
+        return replace(self, components=self.components | {name: changed})
+
+    def with_status(self, status: str, **changes: Any) -> "LabState":
+        return replace(self, status=status, **changes)
+
+    def to_json(self) -> str:
+        return json.dumps({"version": VERSION} | asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "LabState":
+        values = json.loads(text)
+        if values.pop("version", None) != VERSION:
+            raise LabError(".lab/state.json was written by another version of the lab: end that lab first.")
+        parts = {name: ComponentState(**part) for name, part in values.pop("components").items()}
+        return cls(**values, components=parts)
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder `.lab` beside the Compose file, and what the supervisor keeps in it."""
+
+    folder: Path
+
+    @classmethod
+    def beside(cls, file: Path) -> "Home":
+        return cls(file.resolve().parent / ".lab")
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.json"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def save(self, state: LabState) -> None:
+        """Replace the state; a reader never sees half of it."""
+        draft = self.state.with_suffix(".tmp")
+        draft.write_text(state.to_json())
+        os.replace(draft, self.state)
+
+    def load(self) -> LabState | None:
+        """Return the last state saved, whoever saved it, or None."""
+        try:
+            return LabState.from_json(self.state.read_text())
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the right to supervise; raise Taken where another process has it."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Taken("The lab is already running.") from None
+            yield
+
+    def locked(self) -> bool:
+        """Whether a supervisor lives now."""
+        if not (self.folder / "lock").exists():
+            return False
+        try:
+            with self.lock():
+                return False
+        except Taken:
+            return True
