@@ -8,6 +8,7 @@ from aiohttp import web
 
 from lab.origin.app import Origin
 from lab.origin.config import Settings
+from lab.origin.log import configure
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -23,11 +24,8 @@ async def run(settings: Settings) -> None:
     origin, log, ending = Origin(settings), structlog.get_logger(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
-    runner = web.AppRunner(
-        origin.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.5
-    )
+    runner = origin.runner()
     await runner.setup()
-    origin.watch(runner)
     await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
     log.info("serving", addresses=[f"http://{host}:{port}" for host, port, *_ in runner.addresses])
     await ending.wait()
@@ -36,14 +34,7 @@ async def run(settings: Settings) -> None:
 
 
 def main() -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(),
-    )
+    configure()
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(run(Settings()))
 

@@ -72,12 +72,14 @@ def answer(method: str, fields: Mapping[str, str], thing: Representation, plan: 
     if plan is None:
         selection = select(method, fields, thing.validators, thing.size)
         return Answer(selection.status, selection.start, selection.stop, _headers(thing, selection))
-    gzip = plan.hits("force-encoding")
+    gzip = thing.size > 0 and plan.hits("force-encoding")
     selection = select(method, _misread(fields, plan, whole=gzip), thing.validators, thing.size)
     selection = _shifted(selection, thing.size, plan)
     if gzip:
         thing = replace(thing, validators=_weakened(thing.validators))
-    manner = _manner(plan, selection.stop - selection.start, gzip=gzip)
+    manner = _declared(plan, selection.stop - selection.start, gzip=gzip)
+    if method == "GET" and selection.stop > selection.start:
+        manner = _sent(plan, selection.stop - selection.start, manner)
     return Answer(selection.status, selection.start, selection.stop, _headers(thing, selection), manner)
 
 
@@ -131,19 +133,24 @@ def _weakened(validators: Validators) -> Validators:
     return replace(validators, etag=f"W/{etag}" if etag and not etag.startswith("W/") else etag)
 
 
-def _manner(plan: Plan, length: int, *, gzip: bool) -> Manner:
+def _declared(plan: Plan, length: int, *, gzip: bool) -> Manner:
+    """The part of the manner that the header fields show."""
     if not length:
         return AS_IT_SHOULD_BE
     framing = "chunked" if plan.hits("no-length") or gzip else "length"
     if plan.hits("close-length"):
         framing = "close"
-    return Manner(
+    lie = _counted(plan, "wrong-length") if framing == "length" else 0
+    return Manner(framing=framing, gzip=gzip, lie=max(-length, int(lie)))
+
+
+def _sent(plan: Plan, length: int, manner: Manner) -> Manner:
+    """The part of the manner that only a body has."""
+    return replace(
+        manner,
         rate=_counted(plan, "bandwidth"),
         gap=_counted(plan, "slow-loris"),
         cut=_cut(plan, length),
-        framing=framing,
-        gzip=gzip,
-        lie=max(1 - length, int(_counted(plan, "wrong-length"))) if framing == "length" else 0,
         stall=plan.hits("stall"),
     )
 

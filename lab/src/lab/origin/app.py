@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from email.utils import formatdate
-from http import HTTPStatus
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -15,16 +12,32 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from lab.origin.answers import Answer, Representation, answer
 from lab.origin.config import Settings
 from lab.origin.content import domain_of
-from lab.origin.faults import FaultError, Faults, Plan
+from lab.origin.faults import Faults, Plan
 from lab.origin.metrics import Metrics
+from lab.origin.mishaps import failure, lies, redirect, spoken, tell_lies
+from lab.origin.problems import BadInput, problem
 from lab.origin.query import PLAIN, Query, parse_query
 from lab.origin.things import Digests, Things
 from lab.origin.wire import send_body, wire_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Find = Callable[[Query, int], Representation | None]
 
-_SMALL = 256 * 1024
-_JSON = "application/json"
+ROUTES = {
+    "/": "home",
+    "/page/{number}": "page",
+    "/private/{name}": "private",
+    "/robots.txt": "robots",
+    "/sitemap.xml": "sitemap",
+    "/files/{size}/{name:.+}": "file",
+    "/sha256/{size}/{name:.+}": "sha256",
+    "/health": "health",
+    "/ready": "health",
+    "/metrics": "scrape",
+    "/lab/faults": "get_faults",
+}
+_ELSE = "other"
+_SMALL = 32 * 1024  # bytes: up to here, copying is cheaper than sendfile
 
 
 class Origin:
@@ -34,22 +47,19 @@ class Origin:
         self.faults = Faults(settings.origin_seed)
         self.digests = Digests()
         self.things = Things(settings, self.digests)
-        self.metrics = Metrics(self.faults, ROUTES)
+        self.metrics = Metrics(self.faults, [*ROUTES, _ELSE])
 
-    def application(self) -> web.Application:
-        """Return the application to serve."""
+    def runner(self) -> web.AppRunner:
+        """Return what serves the origin. A client that leaves ends its handler; a stop takes a second."""
         app = web.Application(client_max_size=64 * 1024)
-        app.on_response_prepare.append(_tell_lies)
+        app.on_response_prepare.append(tell_lies)
         for route, name in ROUTES.items():
             app.router.add_get(route, self._measured(route, getattr(self, name)))
         app.router.add_put("/lab/faults", self._measured("/lab/faults", self.set_faults))
-        return app
-
-    def watch(self, runner: web.AppRunner) -> None:
-        """Let the connections gauge read the runner's server."""
-        server = runner.server
-        assert server is not None, "set the runner up first"
-        self.metrics.connections.set_function(lambda: len(server.connections))
+        app.router.add_route("*", "/{path:.*}", self._measured(_ELSE, self.missing))
+        runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
+        self.metrics.connections.set_function(lambda: len(runner.server.connections) if runner.server else 0)
+        return runner
 
     def _measured(self, route: str, handler: Handler) -> Handler:
         metrics, seconds = self.metrics, self.metrics.seconds(route)
@@ -58,12 +68,9 @@ class Origin:
             began, code = time.perf_counter(), 499
             metrics.in_flight.inc()
             try:
-                response = await handler(request)
+                response = await _answered(request, handler)
                 code = response.status
                 return response
-            except ValueError as error:
-                code = 400
-                return problem(code, str(error))
             finally:
                 metrics.in_flight.dec()
                 metrics.request(route, code).inc()
@@ -72,27 +79,41 @@ class Origin:
         return measured
 
     async def home(self, request: web.Request) -> web.StreamResponse:
-        domain = domain_of(request.host)
-        return await self._serve(request, False, lambda query, ahead: self.things.home(domain, ahead))
+        domain = _domain(request)
+        return await self._serve(request, lambda _, ahead: self.things.home(domain, ahead))
 
     async def page(self, request: web.Request) -> web.StreamResponse:
-        domain, number = domain_of(request.host), request.match_info["number"]
-        return await self._serve(request, False, lambda query, ahead: self.things.page(domain, number, ahead))
+        domain, number = _domain(request), request.match_info["number"]
+        return await self._serve(request, lambda _, ahead: self.things.page(domain, number, ahead))
+
+    async def private(self, request: web.Request) -> web.StreamResponse:
+        return await self._serve(request, lambda _, ahead: self.things.private())
 
     async def robots(self, request: web.Request) -> web.StreamResponse:
-        domain = domain_of(request.host)
-        return await self._serve(request, False, lambda query, ahead: self.things.robots(domain))
+        domain = _domain(request)
+        return await self._serve(request, lambda _, ahead: self.things.robots(domain))
 
     async def sitemap(self, request: web.Request) -> web.StreamResponse:
-        domain, host = domain_of(request.host), request.host
-        return await self._serve(request, False, lambda query, ahead: self.things.sitemap(domain, host))
+        domain, host = _domain(request), _host(request)
+        return await self._serve(request, lambda _, ahead: self.things.sitemap(domain, host))
 
     async def file(self, request: web.Request) -> web.StreamResponse:
-        return await self._serve(request, True, lambda query, ahead: self.things.file(request, query, ahead))
+        domain, size, name = _domain(request), request.match_info["size"], request.match_info["name"]
+        return await self._serve(
+            request, lambda query, ahead: self.things.file(domain, size, name, query, ahead), strict=True
+        )
 
     async def sha256(self, request: web.Request) -> web.StreamResponse:
-        file = self.things.identify(request, _query_of(request, strict=True).version)
+        size, name = request.match_info["size"], request.match_info["name"]
+        version = _query_of(request, strict=True).version
+        file = self.things.identify(_domain(request), size, name, version)
         return web.json_response({"size": file.size, "sha256": await self.digests.get(file)})
+
+    async def missing(self, request: web.Request) -> web.StreamResponse:
+        if request.method in ("GET", "HEAD"):
+            return problem(404, f"there is no {request.path} here; / says what there is")
+        allowed = "GET, HEAD, PUT" if request.path == "/lab/faults" else "GET, HEAD"
+        return problem(405, f"{request.method} does not work here: use {allowed}", {"Allow": allowed})
 
     async def health(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})
@@ -108,26 +129,26 @@ class Origin:
         magnitudes, seed = _wanted(await request.read())
         try:
             self.faults.set(magnitudes, seed)
-        except FaultError as error:
+        except BadInput as error:
             return problem(422, str(error))
         return await self.get_faults(request)
 
-    async def _serve(
-        self, request: web.Request, strict: bool, find: Callable[[Query, int], Representation | None]
-    ) -> web.StreamResponse:
+    async def _serve(self, request: web.Request, find: Find, *, strict: bool = False) -> web.StreamResponse:
+        """Answer with what `find` finds, unless a fault gets in the way."""
         query = _query_of(request, strict=strict)
-        plan = self.faults.plan(domain_of(request.host), request.path, query.key, query.faults)
+        plan = self.faults.plan(_domain(request), request.path, query.key, query.faults)
         if plan is None:
             thing = find(query, 0)
         else:
             await asyncio.sleep(plan.delay())
-            failure = _failure(plan) or _redirect(plan, request, query)
-            if failure is not None:
-                return failure
+            mishap = failure(plan) or redirect(plan, request, query)
+            if mishap is not None:
+                return mishap
             thing = _changed(plan, lambda ahead: find(query, ahead))
         if thing is None:
             return problem(404, f"there is no {request.path} on this domain")
-        return await self._send(request, answer(request.method, request.headers, thing, plan), thing)
+        reply = answer(request.method, request.headers, thing, plan)
+        return await self._send(request, spoken(reply, request.version), thing)
 
     async def _send(self, request: web.Request, reply: Answer, thing: Representation) -> web.StreamResponse:
         if reply.manner.is_default and reply.length <= _SMALL and request.method == "GET":
@@ -137,39 +158,38 @@ class Origin:
         response = web.StreamResponse(status=reply.status, headers=reply.headers)
         if reply.status != 304:
             response.content_length = reply.length
-        request["lies"] = _lies(reply, request)
-        await response.prepare(request)
-        if request.method == "GET" and reply.length:
-            await self._send_body(request, reply, thing)
+        request["lies"] = lies(reply)
+        try:
+            await response.prepare(request)
+            if request.method == "GET" and reply.length:
+                with wire_of(request, self.metrics.sent.inc) as wire:
+                    await send_body(wire, reply, thing)
+        except ConnectionError:
+            _abort(request)
         return response
 
-    async def _send_body(self, request: web.Request, reply: Answer, thing: Representation) -> None:
-        try:
-            with wire_of(request, self.metrics.sent.inc) as wire:
-                await send_body(wire, reply, thing)
-        except ConnectionError:
-            if request.transport is not None:
-                request.transport.abort()
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
-ROUTES = {
-    "/": "home",
-    "/page/{number}": "page",
-    "/robots.txt": "robots",
-    "/sitemap.xml": "sitemap",
-    "/files/{size}/{name:.+}": "file",
-    "/sha256/{size}/{name:.+}": "sha256",
-    "/health": "health",
-    "/ready": "health",
-    "/metrics": "scrape",
-    "/lab/faults": "get_faults",
-}
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except BadInput as error:
+        return problem(400, str(error))
+    except web.HTTPException as error:
+        return problem(error.status, error.text or error.reason)
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> web.Response:
-    """Return a problem document (RFC 9457)."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return web.json_response(body, status=status, headers=headers, content_type="application/problem+json")
+def _host(request: web.Request) -> str:
+    """Return the Host field. (aiohttp's own property asks the resolver where there is none.)"""
+    return request.headers.get("Host", "")
+
+
+def _domain(request: web.Request) -> str:
+    return domain_of(_host(request))
 
 
 def _query_of(request: web.Request, *, strict: bool) -> Query:
@@ -177,7 +197,7 @@ def _query_of(request: web.Request, *, strict: bool) -> Query:
 
 
 def _wanted(body: bytes) -> tuple[dict[str, object], int | None]:
-    """Take a PUT body apart. Raises ValueError, fit to be shown."""
+    """Take a PUT body apart. Raises BadInput."""
     try:
         wanted = json.loads(body)
         faults, seed = wanted["faults"], wanted.get("seed")
@@ -185,39 +205,8 @@ def _wanted(body: bytes) -> tuple[dict[str, object], int | None]:
         faults = seed = None
     whole = seed is None or (isinstance(seed, int) and not isinstance(seed, bool))
     if not isinstance(faults, dict) or not whole:
-        raise ValueError(
-            'send {"faults": {"drop-after": 0.2}, "seed": 7}: a JSON object, the seed may be left out'
-        )
+        raise BadInput('send JSON like {"faults": {"drop-after": 0.2}, "seed": 7}; the seed may be left out')
     return faults, seed
-
-
-def _failure(plan: Plan) -> web.Response | None:
-    code = plan.error()
-    if code is None:
-        return None
-    headers = {}
-    if after := math.ceil(plan.magnitude("retry-after")):
-        plan.fire("retry-after")
-        dated = plan.hits("retry-after-date")
-        headers["Retry-After"] = (
-            formatdate(math.ceil(time.time()) + after, usegmt=True) if dated else str(after)
-        )
-    return problem(code, "this is a fault of the origin, as asked for", headers)
-
-
-def _redirect(plan: Plan, request: web.Request, query: Query) -> web.Response | None:
-    hops, loop, here = int(plan.magnitude("redirect")), int(plan.magnitude("redirect-loop")), request.rel_url
-    if plan.hits("redirect-host"):
-        location = f"http://{query.to}{here.update_query({'redirect-host': '0'})}"
-    elif hops:
-        plan.fire("redirect")
-        location = str(here.update_query({"redirect": str(hops - 1)}))
-    elif loop:
-        plan.fire("redirect-loop")
-        location = str(here.update_query({"redirect-loop": str(loop), "hop": str((query.hop + 1) % loop)}))
-    else:
-        return None
-    return web.Response(status=302, headers={"Location": location})
 
 
 def _changed(plan: Plan, find: Callable[[int], Representation | None]) -> Representation | None:
@@ -226,24 +215,3 @@ def _changed(plan: Plan, find: Callable[[int], Representation | None]) -> Repres
     thing = find(ahead)
     before = find(0) if thing and ahead and plan.hits("stale-etag") else None
     return replace(thing, validators=before.validators, sha256=None) if thing and before else thing
-
-
-def _lies(reply: Answer, request: web.Request) -> dict[str, str | None]:
-    """Return the header fields to change (None: remove) at the last moment, behind aiohttp's back."""
-    manner = reply.manner
-    if manner.framing == "chunked" and request.version >= (1, 1):
-        return {"Content-Length": None, "Transfer-Encoding": "chunked"} | _encoding(reply)
-    if manner.framing != "length":
-        return {"Content-Length": None, "Connection": "close"} | _encoding(reply)
-    return {"Content-Length": str(reply.length + manner.lie)} if manner.lie else {}
-
-
-def _encoding(reply: Answer) -> dict[str, str | None]:
-    return {"Content-Encoding": "gzip"} if reply.manner.gzip else {}
-
-
-async def _tell_lies(request: web.Request, response: web.StreamResponse) -> None:
-    for name, value in request.get("lies", {}).items():
-        response.headers.pop(name, None)
-        if value is not None:
-            response.headers[name] = value

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 
+from lab.origin.problems import BadInput
+
 PERIOD = 2**23 - 15
 """Length of the pattern in bytes: the largest prime below 8 MiB."""
 
@@ -30,13 +32,13 @@ _YEAR = 365 * 86_400
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes meant by `0`, `1500`, `64KiB` or `2GiB`. Raises ValueError, fit to be shown."""
+    """Return the bytes meant by `0`, `1500`, `64KiB` or `2GiB`. Raises BadInput."""
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a size: write bytes (1500) or whole KiB, MiB, GiB or TiB (64KiB)")
+        raise BadInput(f"{text!r} is not a size: write bytes (1500) or whole KiB, MiB, GiB or TiB (64KiB)")
     size = int(match[1]) << _UNITS[match[2] or ""]
     if size > LARGEST:
-        raise ValueError(f"{text!r} is too large: the limit is 1TiB")
+        raise BadInput(f"{text!r} is too large: the limit is 1TiB")
     return size
 
 
@@ -77,7 +79,7 @@ class File:
         identity = f"{self.seed}\n{self.domain}\n{self.path}\n{self.version}"
         return hashlib.blake2b(identity.encode(), digest_size=24).digest()
 
-    @property
+    @cached_property
     def tag(self) -> str:
         """An opaque validator without quotes; ends in the version, to tell versions apart in a test."""
         return f"{self._hash[8:16].hex()}-{self.version}"

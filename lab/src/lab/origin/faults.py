@@ -10,12 +10,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from lab.origin.problems import BadInput
+
 REMEMBERED = 10_000
 """How many (domain, path, key) have their requests counted; beyond, the longest unseen start anew."""
-
-
-class FaultError(ValueError):
-    """An unknown fault or a magnitude it cannot have; the text says which, and what would do."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Fault:
     minimum: float = 0.0
 
     def parse(self, magnitude: object) -> float:
-        """Return the magnitude as a number. Raises FaultError."""
+        """Return the magnitude as a number. Raises BadInput."""
         if magnitude == "":
             return self.default
         try:
@@ -40,7 +38,7 @@ class Fault:
         if number == 0 or self.minimum <= number <= self.maximum:
             return number
         limits = f"0 (off), or from {self.minimum:g} to {self.maximum:g} {self.unit}"
-        raise FaultError(f"{self.name} cannot be {magnitude!r}: give {limits}")
+        raise BadInput(f"{self.name} cannot be {magnitude!r}: give {limits}")
 
 
 def _chance(name: str, description: str) -> Fault:
@@ -172,7 +170,7 @@ class Faults:
         self._visits: OrderedDict[str, _Visits] = OrderedDict()
 
     def set(self, magnitudes: Mapping[str, object], seed: int | None = None) -> None:
-        """Replace all magnitudes, and forget past requests, so that a seed replays. Raises FaultError,
+        """Replace all magnitudes, and forget past requests, so that a seed replays. Raises BadInput,
         and then nothing has changed."""
         self._magnitudes = parse(magnitudes)
         self.seed = self.seed if seed is None else seed
@@ -217,14 +215,14 @@ class Faults:
 
 
 def parse(magnitudes: Mapping[str, object]) -> dict[str, float]:
-    """Check names and magnitudes; the empty string stands for a fault's default. Raises FaultError."""
+    """Check names and magnitudes; the empty string stands for a fault's default. Raises BadInput."""
     return {name: named(name).parse(value) for name, value in magnitudes.items()}
 
 
 def named(name: str) -> Fault:
-    """Return the fault of this name. Raises FaultError, with the nearest name."""
+    """Return the fault of this name. Raises BadInput, with the nearest name."""
     if name not in FAULTS:
         near = difflib.get_close_matches(name, FAULTS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(FAULTS)}"
-        raise FaultError(f"no fault {name!r}: {hint}")
+        raise BadInput(f"no fault {name!r}: {hint}")
     return FAULTS[name]

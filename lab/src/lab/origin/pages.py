@@ -96,7 +96,7 @@ HOME = """<!doctype html>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}</style></head>
 <body><h1>The synthetic web</h1>
 <p>This server plays the internet for the Concurrency Lab: any number of domains with linked pages, and files
-of any size up to 1 TiB, all made from a seed at the moment they are asked for. And everything can go wrong.</p>
+of any size up to 1 TiB, made from a seed the moment they are asked for. And everything can go wrong.</p>
 <h2>Files</h2>
 <p><code>/files/&lt;size&gt;/&lt;name&gt;</code>, with ranges, validators and checksums:
 <a href="/files/64KiB/hello">64 KiB</a>, <a href="/files/1500/hello">1500 bytes</a>, and

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lab.origin.content import NEWEST_VERSION
 from lab.origin.faults import FAULTS, parse
+from lab.origin.problems import BadInput
 
 _OTHERS = ("version", "etag", "lastmod", "key", "to", "hop")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}", re.ASCII)
@@ -30,13 +31,11 @@ PLAIN = Query()
 
 
 def parse_query(query: Mapping[str, str], *, strict: bool) -> Query:
-    """Check a query; if strict, it may hold nothing unknown. Raises ValueError, fit to be shown."""
+    """Check a query; if strict, it may hold nothing unknown. Raises BadInput."""
     unknown = sorted(query.keys() - FAULTS.keys() - set(_OTHERS))
     if strict and unknown:
         near = difflib.get_close_matches(unknown[0], [*FAULTS, *_OTHERS], n=1, cutoff=0.4)
-        raise ValueError(
-            f"no query parameter {unknown[0]!r} here; did you mean {(near or ['version'])[0]!r}?"
-        )
+        raise BadInput(f"no query parameter {unknown[0]!r} here; did you mean {(near or ['version'])[0]!r}?")
     return Query(
         version=_number("version", query.get("version", "0"), NEWEST_VERSION),
         etag=_one_of("etag", query.get("etag", "strong"), "strong", "weak", "none"),
@@ -50,17 +49,17 @@ def parse_query(query: Mapping[str, str], *, strict: bool) -> Query:
 
 def _number(name: str, text: str, largest: int) -> int:
     if not _NUMBER.fullmatch(text) or int(text) > largest:
-        raise ValueError(f"{name}={text!r} is not a whole number from 0 to {largest}")
+        raise BadInput(f"{name}={text!r} is not a whole number from 0 to {largest}")
     return int(text)
 
 
 def _one_of(name: str, text: str, *allowed: str) -> str:
     if text not in allowed:
-        raise ValueError(f"{name}={text!r} is none of: {', '.join(allowed)}")
+        raise BadInput(f"{name}={text!r} is none of: {', '.join(allowed)}")
     return text
 
 
 def _host(text: str) -> str:
     if not _HOST.fullmatch(text):
-        raise ValueError(f"to={text!r} is not a host: write name or name:port")
+        raise BadInput(f"to={text!r} is not a host: write name or name:port")
     return text

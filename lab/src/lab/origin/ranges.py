@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
+from functools import cached_property
 
 _SPEC = re.compile(r"bytes=[ \t]*([0-9]*)-([0-9]*)[ \t]*", re.ASCII | re.IGNORECASE)
 _TAG = re.compile(r'(?:W/)?"[^"]*"')
@@ -18,7 +19,7 @@ class Validators:
     etag: str | None = None
     modified: int | None = None
 
-    @property
+    @cached_property
     def last_modified(self) -> str | None:
         """The Last-Modified field."""
         return None if self.modified is None else formatdate(self.modified, usegmt=True)
@@ -55,7 +56,7 @@ def _precondition(headers: Mapping[str, str], validators: Validators) -> int | N
         return 412
     if "If-None-Match" in headers:
         return 304 if _any_matches(headers["If-None-Match"], validators.etag, weak=True) else None
-    if _modified_since(headers.get("If-Modified-Since", ""), validators) is False:
+    if "If-Modified-Since" in headers and _modified_since(headers["If-Modified-Since"], validators) is False:
         return 304
     return None
 

@@ -5,11 +5,9 @@ import hashlib
 from collections import OrderedDict
 from functools import lru_cache
 
-from aiohttp import web
-
 from lab.origin.answers import Representation
 from lab.origin.config import Settings
-from lab.origin.content import File, domain_of, parse_size
+from lab.origin.content import File, parse_size
 from lab.origin.pages import HOME, Site
 from lab.origin.query import Query
 from lab.origin.ranges import Validators
@@ -59,6 +57,7 @@ class Things:
         self._settings = settings
         self._digests = digests
         self._page = lru_cache(maxsize=1024)(self._make_page)
+        self._file = lru_cache(maxsize=4096)(self._make_file)
 
     def home(self, domain: str, ahead: int) -> Representation | None:
         """The default domain explains itself; any other begins with its first page."""
@@ -70,6 +69,10 @@ class Things:
             return None
         return self._page(domain, int(number), ahead) if int(number) <= self._settings.origin_pages else None
 
+    def private(self) -> Representation:
+        """What robots.txt forbids in most domains: whoever gets this has not read it."""
+        return _made("<!doctype html>\n<title>Private</title>\n<p>Not meant for robots.</p>\n", _HTML)
+
     def robots(self, domain: str) -> Representation | None:
         """The domain's robots.txt, if it has one."""
         text = self._site(domain).robots()
@@ -79,15 +82,13 @@ class Things:
         """The domain's sitemap, with addresses on `host`."""
         return _made(self._site(domain).sitemap(host), _XML)
 
-    def identify(self, request: web.Request, version: int) -> File:
-        """Return the file a path `/<route>/<size>/<name>` means. Raises ValueError for a bad size."""
-        size, name = request.match_info["size"], request.match_info["name"]
-        domain, path = domain_of(request.host), f"/files/{size}/{name}"
-        return File(self._settings.origin_seed, domain, path, parse_size(size), version)
+    def identify(self, domain: str, size: str, name: str, version: int) -> File:
+        """Return the file at `/files/<size>/<name>`. Raises BadInput for a bad size."""
+        return self._file(domain, size, name, version)
 
-    def file(self, request: web.Request, query: Query, ahead: int) -> Representation:
-        """The file of the request's path, with the validators that its query wants."""
-        file = self.identify(request, query.version + ahead)
+    def file(self, domain: str, size: str, name: str, query: Query, ahead: int) -> Representation:
+        """The file at `/files/<size>/<name>`, with the validators that the query wants."""
+        file = self.identify(domain, size, name, query.version + ahead)
         etag = {"strong": f'"{file.tag}"', "weak": f'W/"{file.tag}"', "none": None}[query.etag]
         return Representation(
             size=file.size,
@@ -101,6 +102,10 @@ class Things:
     def _site(self, domain: str) -> Site:
         settings = self._settings
         return Site(settings.origin_seed, domain, settings.origin_pages, settings.origin_domains)
+
+    def _make_file(self, domain: str, size: str, name: str, version: int) -> File:
+        path = f"/files/{size}/{name}"
+        return File(self._settings.origin_seed, domain, path, parse_size(size), version)
 
     def _make_page(self, domain: str, number: int, version: int) -> Representation:
         return _made(self._site(domain).page(number, version), _HTML)
