@@ -97,9 +97,6 @@ def configure(
     sender = Sender(redis_url, stream)
     to_json = structlog.processors.JSONRenderer()
 
-    def add_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-        return {"service": service, **event}
-
     def render(logger: WrappedLogger, name: str, event: EventDict) -> str:
         line = str(to_json(logger, name, event))
         sender.offer(line)
@@ -110,7 +107,7 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        add_service,
+        lambda _, __, event: {"service": service, **event},
         structlog.processors.format_exc_info,
     ]
     handler = logging.StreamHandler(sys.stdout)

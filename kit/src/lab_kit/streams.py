@@ -5,7 +5,6 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -121,7 +120,7 @@ class Consumer:
                 f"need 0 < block < {SOCKET_TIMEOUT} and prefetch >= 1, got {block=}, {prefetch=}"
             )
         self._redis: Any = redis  # its types are the union of two protocols' answers
-        self._stream, self._group, self._name = self._me = (stream, group, name)
+        self._stream, self._group, self._name = stream, group, name
         self._handler, self._prefetch, self._max_deliveries = handler, prefetch, max_deliveries
         self._min_idle, self._block, self._dead = min_idle, block, dead_letter or f"{stream}:dead"
         self._in_hand: dict[str, asyncio.Task[None]] = {}
@@ -160,46 +159,56 @@ class Consumer:
             if (room := self._prefetch - len(self._in_hand)) < 1:
                 await asyncio.wait(self._in_hand.values(), return_when=asyncio.FIRST_COMPLETED)
                 continue
-            first, entries = await self._next(room)
+            new, entries = await self._next(room)
             for entry, fields in entries:
                 if entry not in self._in_hand:  # else our own lease ran out: Redis or this loop was away
-                    task = self._in_hand[entry] = work.create_task(self._handle(entry, fields, first))
-                    task.add_done_callback(partial(self._let_go, entry))
+                    task = work.create_task(self._handle(entry, fields, new), name=entry)
+                    self._in_hand[entry] = task
+                    task.add_done_callback(self._let_go)
 
-    def _let_go(self, entry: str, _: object) -> None:
-        del self._in_hand[entry]
+    def _let_go(self, task: asyncio.Task[None]) -> None:
+        del self._in_hand[task.get_name()]
 
     async def _next(self, room: int) -> tuple[bool, list[Any]]:
-        """Our own past, then now and then what others left, else what is new; True for the last."""
+        """Our own past, then now and then what others left, else what is new: True for that."""
         now = asyncio.get_running_loop().time()
-        if self._history:
-            entries = await self._read_group(self._history, room)
-            self._history = entries[-1][0] if entries else ""
-            return False, entries
-        if now < self._reclaim_at:
-            return True, await self._read_group(">", room, min(self._block, self._reclaim_at - now))
-        self._cursor, entries, deleted = await self._ask(
-            lambda: self._redis.xautoclaim(*self._me, int(self._min_idle * 1000), self._cursor, room)
+        if not self._history and now >= self._reclaim_at:
+            return False, await self._reclaim(room, now)
+        block = max(1, int(1000 * min(self._block, self._reclaim_at - now)))  # BLOCK 0 would be for ever
+        source = {self._stream: self._history or ">"}
+        reply = await self._ask(
+            lambda: self._redis.xreadgroup(self._group, self._name, source, count=room, block=block)
         )
-        if self._cursor == "0-0":  # the end of the scan; a short or empty page is not
+        new, entries = not self._history, [entry for _, page in reply for entry in page]
+        if not new:
+            self._history = entries[-1][0] if entries else ""
+        return new, entries
+
+    async def _reclaim(self, room: int, now: float) -> list[Any]:
+        start, idle = self._cursor, int(self._min_idle * 1000)
+        self._cursor, entries, deleted = await self._ask(
+            lambda: self._redis.xautoclaim(self._stream, self._group, self._name, idle, start, count=room)
+        )
+        if self._cursor == "0-0":  # the end of the scan; a short or an empty page is not
             self._reclaim_at = now + self._min_idle / 2
         if deleted:
             log.error("deleted before they were handled", stream=self._stream, entries=deleted)
         self._counts["reclaimed"] += len(entries)
-        return False, entries
+        return list(entries)
 
-    async def _read_group(self, after: str, room: int, wait: float = 0) -> list[Any]:
-        block = max(1, int(wait * 1000))  # BLOCK 0 would be for ever
-        reply = await self._ask(
-            lambda: self._redis.xreadgroup(
-                self._group, self._name, {self._stream: after}, count=room, block=block
-            )
+    async def _handle(self, entry: str, fields: dict[str, str], new: bool) -> None:
+        if deliveries := 1 if new else await self._deliveries(entry):
+            self._counts["delivered"] += 1
+            await self._deliver(entry, fields, deliveries)
+
+    async def _deliveries(self, entry: str) -> int:
+        """How often `entry` was delivered; 0 when it is not ours any more."""
+        rows = await self._ask(
+            lambda: self._redis.xpending_range(self._stream, self._group, entry, entry, 1, self._name)
         )
-        return [entry for _, entries in reply for entry in entries]
+        return int(rows[0]["times_delivered"]) if rows else 0
 
-    async def _handle(self, entry: str, fields: dict[str, str], first: bool) -> None:
-        self._counts["delivered"] += 1
-        deliveries = 1 if first else await self._deliveries(entry)
+    async def _deliver(self, entry: str, fields: dict[str, str], deliveries: int) -> None:
         try:
             if deliveries > self._max_deliveries:
                 raise Reject(f"not acknowledged after {self._max_deliveries} deliveries")
@@ -216,21 +225,17 @@ class Consumer:
             acked = await self._ask(lambda: self._redis.xack(self._stream, self._group, entry))
             self._counts["acked"] += acked
 
-    async def _deliveries(self, entry: str) -> int:
-        found = await self._ask(
-            lambda: self._redis.xpending_range(self._stream, self._group, entry, entry, 1)
-        )
-        return int(found[0]["times_delivered"]) if found else 0
-
     async def _bury(self, entry: str, fields: dict[str, str], why: Exception, deliveries: int) -> None:
+        grave = fields | {
+            "entry": entry,
+            "reason": str(why),
+            "deliveries": str(min(deliveries, self._max_deliveries)),
+        }
+
         async def move() -> None:
-            grave = self._redis.pipeline(transaction=True)
-            about = {"entry": entry, "reason": str(why), "deliveries": deliveries}
-            await (
-                grave.xadd(self._dead, fields | about, maxlen=DEAD_LETTERS)
-                .xack(self._stream, self._group, entry)
-                .execute()
-            )
+            both = self._redis.pipeline(transaction=True)
+            both.xadd(self._dead, grave, maxlen=DEAD_LETTERS).xack(self._stream, self._group, entry)
+            await both.execute()
 
         await self._ask(move)
         self._note("dead", why, entry)
@@ -241,11 +246,11 @@ class Consumer:
         log.warning(f"message {outcome}", stream=self._stream, entry=entry, exc_info=error)
 
     async def _renew(self) -> None:
-        """Reset the idle time of what is in hand: JUSTID does not count as a delivery."""
+        """Reset the idle time of what is in hand. JUSTID: no delivery; not FORCE: acked stays acked."""
 
         async def renew() -> None:
             if held := list(self._in_hand):
-                await self._redis.xclaim(*self._me, 0, held, justid=True)
+                await self._redis.xclaim(self._stream, self._group, self._name, 0, held, justid=True)
 
         while True:
             await asyncio.sleep(self._min_idle / 3)
