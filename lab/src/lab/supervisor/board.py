@@ -1,5 +1,6 @@
 """The one place that knows how the whole lab is doing; every change is saved and shown."""
 
+import contextlib
 from typing import Protocol
 
 from lab.supervisor.state import Home, LabState
@@ -18,13 +19,17 @@ class Report(Protocol):
 
 
 class Board:
-    """Used by one thread only: the supervisor's loop."""
+    """Used by one thread only: the supervisor's loop.
+
+    A full disk or a closed terminal must not keep the supervisor from ending what it started, so once the
+    first state is saved, neither raises here.
+    """
 
     def __init__(self, state: LabState, home: Home, report: Report) -> None:
         self.state = state
         self._home = home
         self._report = report
-        self._publish(state)
+        home.save(state)
 
     def update(self, name: str, **changes: object) -> None:
         """Change one component."""
@@ -35,9 +40,11 @@ class Board:
         self._publish(self.state.with_status(status, **changes))
 
     def say(self, line: str) -> None:
-        self._report.say(line)
+        with contextlib.suppress(OSError):
+            self._report.say(line)
 
     def _publish(self, state: LabState) -> None:
         self.state = state
-        self._home.save(state)
-        self._report.show(state)
+        for tell in (self._home.save, self._report.show):
+            with contextlib.suppress(OSError):
+                tell(state)

@@ -6,6 +6,7 @@ is in the session of such a process, or it carries the run's mark in its environ
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -30,20 +31,34 @@ def end(home: Home, say: Callable[[str], None]) -> bool:
 
     Raises LabError if the supervisor outlives the sum of all graces.
     """
-    state = running(home)
-    supervisor = _same(state.pid, state.created) if state else None
-    if state is None or supervisor is None:
+    found = _supervisor(home)
+    if found is None:
         return end_leftovers(home, say)
+    state, supervisor = found
     supervisor.send_signal(signal.SIGTERM)
     patience = 10 + sum(component.grace for component in state.components.values())
-    try:
-        supervisor.wait(patience)
-    except psutil.TimeoutExpired:
+    if not _wait_gone([supervisor], patience):
         raise LabError(
             f"The supervisor (pid {state.pid}) did not end in {patience:g} s: kill it, then again."
-        ) from None
+        )
     end_leftovers(home, say)
     return True
+
+
+def _supervisor(home: Home) -> tuple[LabState, psutil.Process] | None:
+    """Return the running lab and its supervisor; one that has the lock and no state yet gets a moment."""
+    deadline = time.monotonic() + 5
+    while home.locked():
+        state = home.load()
+        process = _same(state.pid, state.created) if state else None
+        if state and process:
+            return state, process
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"{home.folder / 'lock'} is held by a process that is no supervisor: end that first."
+            )
+        time.sleep(0.05)
+    return None
 
 
 def end_leftovers(home: Home, say: Callable[[str], None]) -> bool:
@@ -57,10 +72,10 @@ def end_leftovers(home: Home, say: Callable[[str], None]) -> bool:
     recorded = {c.pid for c in state.components.values()}
     _signal((p for p in left if p.pid in recorded), signal.SIGTERM)
     grace = max((c.grace for c in state.components.values()), default=0.0)
-    psutil.wait_procs([p for p in left if p.pid in recorded], timeout=grace)
+    _wait_gone([p for p in left if p.pid in recorded], grace)
     rest = _processes_of(state)
     _signal(rest, signal.SIGKILL)
-    psutil.wait_procs(rest, timeout=5)
+    _wait_gone(rest, 5)
     home.save(_all_stopped(state))
     say(f"Ended {len(left)} process(es) that a killed lab had left.")
     return True
@@ -80,7 +95,7 @@ def _processes_of(state: LabState) -> list[psutil.Process]:
 
 def _is_of(process: psutil.Process, leaders: set[int], run: str) -> bool:
     try:
-        if process.status() == psutil.STATUS_ZOMBIE:
+        if not _lives(process):
             return False
         return os.getsid(process.pid) in leaders or process.environ().get(MARK) == run
     except (psutil.Error, OSError):
@@ -92,9 +107,26 @@ def _same(pid: int, created: float | None) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
         known = created is not None and abs(process.create_time() - created) < _CLOCK_SLACK
-        return process if known and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if known and _lives(process) else None
     except psutil.Error:
         return None
+
+
+def _wait_gone(processes: Iterable[psutil.Process], timeout: float) -> bool:
+    """Wait until all have ended; one that only its parent has yet to collect has ended."""
+    deadline = time.monotonic() + timeout
+    while any(_lives(process) for process in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(processes: Iterable[psutil.Process], number: int) -> None:

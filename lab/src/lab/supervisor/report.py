@@ -1,6 +1,5 @@
 """Shows a lab getting ready: a live table on a terminal, else plain lines. Only the table imports Rich."""
 
-import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -45,8 +44,7 @@ class Plain:
                 self.say(line)
 
     def say(self, line: str) -> None:
-        with contextlib.suppress(OSError):  # the terminal may be gone; the lab shall still end in order
-            print(line, flush=True)
+        print(line, flush=True)
 
 
 class Terminal(Plain):
@@ -76,8 +74,7 @@ class Terminal(Plain):
             self.say(line)
 
     def say(self, line: str) -> None:
-        with contextlib.suppress(OSError):
-            self._console.print(line, markup=False, soft_wrap=True)
+        self._console.print(line, markup=False, soft_wrap=True)
 
 
 def table(state: LabState) -> "Table":
@@ -96,7 +93,7 @@ def conclusion(state: LabState) -> list[str]:
     if state.status == "ready":
         absent = [c.detail for c in state.components.values() if c.state == "absent"]
         opening = [f"Open {address}" for address in state.open]
-        return [*absent, "The lab is ready.", *opening]
+        return [*absent, f"The lab is ready in {state.seconds_to_ready:.1f} s.", *opening]
     if state.status == "failed":
         return [state.problem, "The lab did not start: ending what was started."]
     return {"stopping": ["Ending the lab (again Ctrl-C: at once) ..."], "stopped": ["The lab has ended."]}[

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -126,11 +127,13 @@ class _Lab:
         return component
 
     async def _announce(self, board: Board) -> None:
+        started = time.monotonic()
         for supervised in self._supervised.values():
             await supervised.up.wait()
         states = board.state.components.values()
         pages = await asyncio.gather(*(probe.page(c.address) for c in states if c.state == "ready"))
-        board.set("ready", open=[page for page in pages if page])
+        seconds = round(time.monotonic() - started, 2)
+        board.set("ready", seconds_to_ready=seconds, open=[page for page in pages if page])
 
     async def _trim_logs(self) -> None:
         while True:

@@ -8,17 +8,19 @@ proves nothing.
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lab import LabError
 
 __all__ = ["UP", "ComponentState", "Home", "LabState", "Taken"]
 
 VERSION = 1
+_LOCK_PATIENCE = 0.3  # seconds
 UP = frozenset({"ready", "running", "absent"})
 
 
@@ -59,6 +61,7 @@ class LabState:
     created: float = 0.0
     run: str = ""
     problem: str = ""
+    seconds_to_ready: float | None = None
     open: list[str] = field(default_factory=list)
     components: dict[str, ComponentState] = field(default_factory=dict)
 
@@ -117,21 +120,31 @@ class Home:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the right to supervise; raise Taken where another process has it."""
+        """Hold the right to supervise; raise Taken where another supervisor has it.
+
+        Patient for a moment, for `locked` holds it for an instant.
+        """
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Taken("The lab is already running.") from None
+            deadline = time.monotonic() + _LOCK_PATIENCE
+            while not _try_lock(file):
+                if time.monotonic() > deadline:
+                    raise Taken("The lab is already running.")
+                time.sleep(0.02)
             yield
 
     def locked(self) -> bool:
         """Whether a supervisor lives now."""
-        if not (self.folder / "lock").exists():
-            return False
         try:
-            with self.lock():
-                return False
-        except Taken:
-            return True
+            with (self.folder / "lock").open() as file:
+                return not _try_lock(file)
+        except FileNotFoundError:
+            return False
+
+
+def _try_lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -55,7 +55,15 @@ def as_json(state: LabState | None) -> str:
         return json.dumps({"status": "stopped", "components": []})
     shown = ("name", "state", "address", "pid", "seconds_to_ready", "restarts", "detail")
     components = [{key: asdict(c)[key] for key in shown} for c in state.components.values()]
-    return json.dumps({"status": state.status, "pid": state.pid, "components": components}, indent=1)
+    return json.dumps(
+        {
+            "status": state.status,
+            "pid": state.pid,
+            "seconds_to_ready": state.seconds_to_ready,
+            "components": components,
+        },
+        indent=1,
+    )
 
 
 def print_table(state: LabState | None) -> None:
