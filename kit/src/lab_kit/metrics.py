@@ -5,14 +5,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 import psutil
 from prometheus_client import GC_COLLECTOR, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from lab_kit.faults import Faults
+from lab_kit.streams import lag
 from lab_kit.timeline import Timeline
 
 P = ParamSpec("P")
@@ -61,6 +65,15 @@ class Metrics:
             await asyncio.sleep(period)
             lag = max(0.0, time.perf_counter() - due)
             self.loop_lag.labels(self.service, engine()).observe(lag)
+
+    async def watch_stream(self, redis: Redis, stream: str, group: str, period: float = 2.0) -> None:
+        """Show for ever how many entries of `stream` the `group` has not acknowledged."""
+        depth = self.queue_depth.labels(self.service, "", stream)
+        while True:
+            with suppress(RedisError):  # the last known depth stands while Redis is away
+                behind = await lag(redis, stream, group)
+                depth.set((behind.lag or 0) + behind.pending)
+            await asyncio.sleep(period)
 
 
 class EngineMetrics:

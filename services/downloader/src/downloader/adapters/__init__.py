@@ -1,0 +1,1 @@
+"""The real ports of T1: sockets, files, and Redis."""

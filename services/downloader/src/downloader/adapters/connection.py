@@ -1,0 +1,124 @@
+"""One HTTP/1.1 connection (RFC 9112): a parser for the head, the bare socket for the body."""
+
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import httptools
+
+from downloader.contract import ConnectionLost, ProtocolError, TimedOut
+
+HEAD_LIMIT = 256 * 1024
+NO_BODY = frozenset({204, 304})
+
+
+class Connection:
+    """A socket used by one thread at a time; only `abort` may come from another."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._open = True
+        self._open_lock = threading.Lock()
+        self.used = False
+
+    def request(self, target: str, headers: Mapping[str, str]) -> "Head":
+        """Send a GET, read the head of the answer. Raises `ConnectionLost`, `TimedOut`, `ProtocolError`."""
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._guarded(lambda: self._socket.sendall(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode("ascii")))
+        head = Head()
+        while not head.done:
+            head.feed(self.read(65536))
+        self.used = True
+        return head
+
+    def read(self, size: int) -> bytes:
+        """At least one byte."""
+        data = self._guarded(lambda: self._socket.recv(size))
+        if not data:
+            raise ConnectionLost("the server closed the connection")
+        return data
+
+    def readinto(self, buffer: memoryview) -> int:
+        """What is there, straight from the kernel into `buffer`; 0 when the server closed."""
+        return self._guarded(lambda: self._socket.recv_into(buffer))
+
+    def abort(self) -> None:
+        """Wake whoever reads. The lock keeps the descriptor from being somebody else's by now."""
+        with self._open_lock:
+            if self._open:
+                with suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with self._open_lock:
+            self._open = False
+            self._socket.close()
+
+    @staticmethod
+    def _guarded[T](step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except TimeoutError as error:
+            raise TimedOut("no bytes came in time") from error
+        except OSError as error:
+            raise ConnectionLost(f"the connection was lost: {error.strerror or error}") from error
+
+
+class Head:
+    """The head of one answer, and the bytes of the body that came with it. 1xx answers are passed over."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body = bytearray()
+        self.done = self.ended = False
+        self._size = 0
+        self._parser: Any = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Raises `ProtocolError` for what is not HTTP, or has no end."""
+        self._size += 0 if self.done else len(data)
+        if self._size > HEAD_LIMIT:
+            raise ProtocolError(f"the head of the answer is larger than {HEAD_LIMIT} bytes")
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise ProtocolError(f"the answer is not HTTP/1.1: {error}") from error
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body; None when it is chunked, or ends with the connection."""
+        if self.status in NO_BODY:
+            return 0
+        length = self.headers.get("content-length")
+        return None if self.chunked or length is None else int(length)
+
+    @property
+    def chunked(self) -> bool:
+        return "transfer-encoding" in self.headers
+
+    @property
+    def keeps_alive(self) -> bool:
+        connection = self.headers.get("connection", "").lower()
+        modern = self._parser.get_http_version() == "1.1"
+        return "keep-alive" in connection or (modern and "close" not in connection)
+
+    # Called by the parser.
+
+    def on_message_begin(self) -> None:
+        self.headers = {}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self.done = self.status >= 200
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.ended = self.done

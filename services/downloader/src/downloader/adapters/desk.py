@@ -1,0 +1,207 @@
+"""Between the outside and the engine: accepts downloads durably, and tells their ends."""
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from pydantic import BaseModel, Field, field_validator
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from downloader.adapters.hosts import AllowedHosts
+from downloader.adapters.registry import Record, Registry
+from downloader.adapters.storage import FileStorage
+from downloader.contract import Conflict, DownloadManager, Job, State, Status, UnknownJob
+from downloader.core.validate import check
+from lab_kit.engines import EngineHost
+from lab_kit.messages import FileRef, Message, read_body
+from lab_kit.streams import Reject, StreamFull, publish
+
+FILES = "lab:files"
+log = structlog.get_logger(__name__)
+
+
+class Request(BaseModel, extra="forbid"):
+    """One download that somebody wants. `name` is only shown; it never becomes a path."""
+
+    url: str = Field(max_length=4096)
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
+    priority: int = Field(default=0, ge=-100, le=100)
+    name: str = Field(default="", max_length=255)
+
+    @field_validator("name")
+    @classmethod
+    def _printable(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("a name has printable characters only")
+        return name
+
+    def job(self, job_id: str) -> Job:
+        return Job(self.url, job_id, self.sha256 and self.sha256.lower(), self.priority, job_id)
+
+
+class Desk:
+    """For the shell's one event loop. What it accepted is in Redis before it says so."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        registry: Registry,
+        host: EngineHost[DownloadManager],
+        hosts: AllowedHosts,
+        storage: FileStorage,
+        public_url: str,
+    ) -> None:
+        self._redis, self._registry, self._host = redis, registry, host
+        self._hosts, self._storage, self._public_url = hosts, storage, public_url
+        self._ended: asyncio.Queue[Status] = asyncio.Queue()
+        self._ending: dict[str, Status] = {}
+        self._waiting: dict[str, list[asyncio.Future[Record]]] = defaultdict(list)
+
+    async def unfinished(self) -> Sequence[Job]:
+        """The jobs an earlier life of the service left."""
+        records = await self._registry.load()
+        return [replace(record.job, paused=record.state is State.PAUSED) for record in records]
+
+    async def accept(self, requests: Sequence[tuple[str, Request, str]]) -> list[Record]:
+        """Take on `(id, request, trace)`, all or none. Raises what the engine raises, or `Refused`."""
+        jobs = [(check(request.job(job_id)), request.name, trace) for job_id, request, trace in requests]
+        for job, _, _ in jobs:
+            self._hosts.permit(job.url)
+        records = await self._registry.accept(jobs)
+        try:
+            await self._submit([job for job, _, _ in jobs])
+        except Exception:
+            await self._registry.remove(*(job.id for job, _, _ in jobs))
+            raise
+        return records
+
+    async def handle(self, message: Message) -> None:
+        """Returns when the download of a `lab:downloads` message is done. The same message is the same job."""
+        request = read_body(message, Request)
+        job_id = hashlib.sha256(message.id.encode()).hexdigest()[:32]
+        if job_id not in self._registry:
+            await self.accept([(job_id, request, message.trace)])
+        record = await self._end_of(job_id)
+        if record.state is not State.DONE:
+            raise Reject(f"the download {record.state}: {record.error or 'by request'}")
+
+    def look(self, job_id: str) -> Record:
+        """One download now. Raises `UnknownJob`."""
+        record = self._registry.find(job_id)
+        if record.state.final:
+            return record
+        try:
+            return record.with_status(self._ending.get(job_id) or self._host.engine.status(job_id))
+        except UnknownJob:  # the engine is just being switched
+            return record
+
+    def page(self, state: State | None, after: str | None, limit: int) -> list[Record]:
+        """At most `limit` downloads, newest first, those older than `after`."""
+        records = self._registry.all()
+        if after is not None:
+            self._registry.find(after)
+            records = records[[record.job.id for record in records].index(after) + 1 :]
+        seen = (self.look(record.job.id) for record in records)
+        found = (record for record in seen if state in (None, record.state))
+        return [record for record, _ in zip(found, range(limit), strict=False)]
+
+    async def pause(self, job_id: str) -> Record:
+        return await self._change(job_id, "pause", State.PAUSED)
+
+    async def resume(self, job_id: str) -> Record:
+        """Go on with a paused download, or try a failed one again."""
+        record = self._registry.find(job_id)
+        if record.state is State.FAILED:
+            await self._registry.mark(job_id, State.QUEUED)
+            await self._submit([record.job])
+            return self.look(job_id)
+        return await self._change(job_id, "resume", State.QUEUED)
+
+    async def cancel(self, job_id: str) -> Record:
+        return await self._change(job_id, "cancel", None)
+
+    async def delete(self, job_id: str) -> None:
+        """Forget a finished download and its file. Raises `Conflict` for one that is not finished."""
+        record = self._registry.find(job_id)
+        if not record.state.final:
+            raise Conflict(f"download {job_id!r} is {self.look(job_id).state}: cancel it first")
+        await asyncio.to_thread(self._storage.remove, job_id)
+        await self._registry.remove(job_id)
+
+    def ended(self, loop: asyncio.AbstractEventLoop, status: Status) -> None:
+        """The engine's `finished` port, from any thread."""
+        loop.call_soon_threadsafe(self._note, status)
+
+    async def tell_ends(self) -> None:
+        """Publish and remember the ends of downloads, for ever; Redis may be away for as long as it likes."""
+        while True:
+            status = await self._ended.get()
+            record = self._registry.find(status.job.id).with_status(status)
+            await self._tell(record)
+            await self._forget(status.job.id)
+            self._ending.pop(status.job.id, None)
+            for waiter in self._waiting.pop(status.job.id, ()):
+                waiter.set_result(record)
+
+    def _note(self, status: Status) -> None:
+        self._ending[status.job.id] = status
+        self._ended.put_nowait(status)
+
+    async def _tell(self, record: Record) -> None:
+        delay = 0.1
+        while True:
+            try:
+                if record.state is State.DONE:
+                    await publish(self._redis, FILES, self._announcement(record))
+                return await self._registry.finish(record)
+            except (RedisError, StreamFull) as error:
+                log.warning("cannot tell the end of a download yet", download=record.job.id, error=str(error))
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, 5.0)
+
+    def _announcement(self, record: Record) -> Message:
+        url = f"{self._public_url}/v1/files/{record.job.id}"
+        reference = FileRef(url=url, size=record.received, sha256=record.sha256 or "")
+        body = {**reference.model_dump(), "name": record.name, "source": record.job.url}
+        return Message("file.ready", body, record.trace, record.job.id)
+
+    async def _end_of(self, job_id: str) -> Record:
+        record = self._registry.find(job_id)
+        if record.state.final:
+            return record
+        waiter: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
+        self._waiting[job_id].append(waiter)
+        return await waiter
+
+    async def _submit(self, jobs: Sequence[Job]) -> None:
+        async with self._host.use() as engine:
+            for count, job in enumerate(jobs):
+                try:
+                    engine.submit(job)
+                except Exception:
+                    for submitted in jobs[:count]:
+                        engine.cancel(submitted.id)
+                    raise
+
+    async def _forget(self, job_id: str) -> None:
+        async with self._host.use() as engine:
+            try:
+                engine.forget(job_id)
+            except (UnknownJob, Conflict) as error:
+                log.debug("not forgotten by the engine", download=job_id, error=str(error))
+
+    async def _change(self, job_id: str, verb: str, state: State | None) -> Record:
+        record = self._registry.find(job_id)
+        if record.state.final:
+            raise Conflict(f"download {job_id!r} is {record.state}: too late to {verb} it")
+        async with self._host.use() as engine:
+            change: Any = getattr(engine, verb)
+            change(job_id)
+        if state:
+            await self._registry.mark(job_id, state)
+        return self.look(job_id)

@@ -1,0 +1,198 @@
+"""HTTP over kept-alive connections: redirects, allowed hosts, and bodies that go straight to their buffer."""
+
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from urllib.parse import quote, urljoin, urlsplit
+
+from downloader.adapters.connection import Connection, Head
+from downloader.adapters.hosts import AllowedHosts, Endpoint
+from downloader.contract import ConnectionLost, Refused, Response, TimedOut, TransferError
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+MOST_REDIRECTS = 5
+CONNECT_SECONDS, READ_SECONDS, IDLE_SECONDS = 5.0, 30.0, 15.0
+DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})
+SAFE = "/%:@!$&'()*+,;=~-._?[]"
+USER_AGENT = "concurrency-lab-downloader"
+
+
+class Body:
+    """The answer to one request; see `contract.Response`."""
+
+    def __init__(self, connection: Connection, head: Head, give_back: Callable[[Connection], None]) -> None:
+        self._connection, self._head, self._give_back = connection, head, give_back
+        self._left = head.length
+        self._closed = False
+        self.status, self.headers = head.status, head.headers
+
+    def readinto(self, buffer: memoryview) -> int:
+        if self._left == 0:
+            return 0
+        if self._head.chunked:
+            self._fill()
+        if self._head.body:
+            return self._moved(buffer)
+        if self._head.chunked:
+            return 0
+        count = self._connection.readinto(buffer if self._left is None else buffer[: self._left])
+        if count == 0 and self._left is not None:
+            raise ConnectionLost(
+                f"the server closed the connection {self._left} bytes before the promised end"
+            )
+        self._left = None if self._left is None else self._left - count
+        return count
+
+    def abort(self) -> None:
+        if not self._closed:
+            self._connection.abort()
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        whole = self._head.ended if self._head.chunked else self._left == 0
+        if whole and self._head.keeps_alive and not self._head.body:
+            self._give_back(self._connection)
+        else:
+            self._connection.close()
+
+    def _fill(self) -> None:
+        while not self._head.body and not self._head.ended:
+            self._head.feed(self._connection.read(65536))
+
+    def _moved(self, buffer: memoryview) -> int:
+        body = self._head.body
+        count = min(len(body), len(buffer)) if self._left is None else min(len(body), len(buffer), self._left)
+        buffer[:count] = body[:count]
+        del body[:count]
+        self._left = None if self._left is None else self._left - count
+        return count
+
+
+class Decoded:
+    """An answer that came encoded although identity was asked for, decoded; its length is unknown."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        self._input = memoryview(bytearray(65536))
+        self._pending = b""
+        dropped = ("content-encoding", "content-length", "etag", "accept-ranges")
+        self.status = response.status
+        self.headers = {name: value for name, value in response.headers.items() if name not in dropped}
+        self.abort, self.close = response.abort, response.close
+
+    def readinto(self, buffer: memoryview) -> int:
+        while not self._decoder.eof:
+            raw = self._pending or bytes(self._input[: self._response.readinto(self._input)])
+            if not raw:
+                raise ConnectionLost("the encoded body ended early")
+            try:
+                data = self._decoder.decompress(raw, len(buffer))
+            except zlib.error as error:
+                raise Refused(f"the body is not encoded as its headers say: {error}") from error
+            self._pending = self._decoder.unconsumed_tail
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+        return 0
+
+
+class HttpTransport:
+    """See `contract.Transport`. One lock guards the idle connections; each connection has one user."""
+
+    def __init__(self, hosts: AllowedHosts, read_seconds: float = READ_SECONDS) -> None:
+        self._hosts, self._read_seconds = hosts, read_seconds
+        self._tls = ssl.create_default_context()
+        self._idle: dict[Endpoint, list[tuple[float, Connection]]] = defaultdict(list)
+        self._idle_lock = threading.Lock()
+
+    def get(self, url: str, headers: Mapping[str, str]) -> Response:
+        for _ in range(MOST_REDIRECTS + 1):
+            response = self._exchange(url, headers)
+            location = response.headers.get("location")
+            if response.status not in REDIRECTS or not location:
+                return _readable(response)
+            response.close()
+            url = urljoin(url, location)
+        raise Refused(f"more than {MOST_REDIRECTS} redirects, the last to {url}")
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with self._idle_lock:
+            idle = [connection for kept in self._idle.values() for _, connection in kept]
+            self._idle.clear()
+        for connection in idle:
+            connection.close()
+
+    def _exchange(self, url: str, headers: Mapping[str, str]) -> Body:
+        endpoint, parts = self._hosts.endpoint(url), urlsplit(url)
+        query = f"?{quote(parts.query, SAFE)}" if parts.query else ""
+        target = quote(parts.path or "/", SAFE) + query
+        sent = {"host": endpoint.authority, "user-agent": USER_AGENT, "accept": "*/*", **headers}
+        kept = self._kept(endpoint)
+        if kept:
+            with suppress(ConnectionLost):  # the server may close an idle connection at any moment: ask anew
+                return self._ask(kept, endpoint, target, sent)
+        return self._ask(self._connect(endpoint), endpoint, target, sent)
+
+    def _ask(
+        self, connection: Connection, endpoint: Endpoint, target: str, headers: Mapping[str, str]
+    ) -> Body:
+        try:
+            head = connection.request(target, headers)
+        except TransferError:
+            connection.close()
+            raise
+        return Body(connection, head, lambda kept: self._keep(endpoint, kept))
+
+    def _connect(self, endpoint: Endpoint) -> Connection:
+        failure: Exception | None = None
+        for address in endpoint.addresses:
+            try:
+                sock = socket.create_connection(
+                    (address, self._hosts.connect_port(endpoint)), CONNECT_SECONDS
+                )
+                return Connection(self._prepared(sock, endpoint))
+            except OSError as error:
+                failure = error
+        lost = TimedOut if isinstance(failure, TimeoutError) else ConnectionLost
+        raise lost(f"cannot connect to {endpoint.authority}: {failure}") from failure
+
+    def _prepared(self, sock: socket.socket, endpoint: Endpoint) -> socket.socket:
+        sock.settimeout(self._read_seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if endpoint.scheme == "http":
+            return sock
+        return self._tls.wrap_socket(sock, server_hostname=endpoint.host)
+
+    def _kept(self, endpoint: Endpoint) -> Connection | None:
+        with self._idle_lock:
+            kept, oldest = self._idle[endpoint], time.monotonic() - IDLE_SECONDS
+            fresh = [connection for since, connection in kept if since > oldest]
+            stale = [connection for since, connection in kept if since <= oldest]
+            found = fresh.pop() if fresh else None
+            self._idle[endpoint] = [entry for entry in kept if entry[1] in fresh]
+        for connection in stale:
+            connection.close()
+        return found
+
+    def _keep(self, endpoint: Endpoint, connection: Connection) -> None:
+        with self._idle_lock:
+            self._idle[endpoint].append((time.monotonic(), connection))
+
+
+def _readable(response: Body) -> Response:
+    encoding = response.headers.get("content-encoding", "identity").lower()
+    if encoding == "identity" or response.status != 200:
+        return response
+    if encoding not in DECODABLE:
+        response.close()
+        raise Refused(f"the body is encoded as {encoding!r}, although identity was asked for")
+    return Decoded(response)

@@ -1,0 +1,212 @@
+"""What a worker does with a lease. No lock is held while it waits for the network or the disk."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+
+from downloader.contract import (
+    ChecksumMismatch,
+    ConnectionLost,
+    Limits,
+    PartFile,
+    Ports,
+    Response,
+    StorageFailed,
+    TransferError,
+)
+from downloader.core.checkpoint import decode
+from downloader.core.download import Lease, Version
+from downloader.core.http import Asked, Offer, Validator, interpret
+from downloader.core.pace import Pace
+from downloader.core.plan import Plan, block_size
+from downloader.engine.ledger import Ledger
+from downloader.engine.owed import Chores, Owed, Revoked
+
+BUFFER = 512 * 1024
+
+
+class EngineBroken(TransferError):
+    """A bug of ours or of a port's; the download fails, the worker lives."""
+
+    reason = "bug"
+    retryable = False
+
+
+class Worker:
+    """The steps of a transfer, shared by all threads; what a thread must have for itself is its buffer.
+
+    `spawn` runs a hashing lease on another pool, `wake` is told of a retry, `boot` names the machine's run.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        limits: Limits,
+        ledger: Ledger,
+        spawn: Callable[[Lease], None],
+        retry: Callable[[Lease, float], None],
+        boot: str,
+    ) -> None:
+        self._ports, self._limits, self._ledger = ports, limits, ledger
+        self._spawn, self._retry, self._boot = spawn, retry, boot
+        self._own = threading.local()
+
+    def fetch(self, lease: Lease) -> None:
+        """Fetch the leased block and, if it was the last one, publish the file. Never raises."""
+        self._run(lease, self._transfer, worker=True)
+
+    def hash(self, lease: Lease) -> None:
+        """Hash what is whole so far, while the rest is still coming. Never raises."""
+        self._run(lease, self._catch_up, worker=False)
+
+    def tidy(self, owed: Owed | None) -> None:
+        """Put away what nobody has in hand any more."""
+        while owed:
+            with suppress(StorageFailed):  # the last checkpoint that could be written stands
+                self._put_away(owed)
+            owed = self._ledger.tidied(owed)
+
+    def _run(self, lease: Lease, step: Callable[[Lease], None], *, worker: bool) -> None:
+        error: TransferError | None = None
+        try:
+            step(lease)
+            self._publish(lease)
+        except Revoked:
+            pass
+        except TransferError as raised:
+            error = raised
+        except Exception as raised:
+            error = EngineBroken(f"{type(raised).__name__}: {raised}")
+        aftermath = self._ledger.leave(lease, error, worker=worker)
+        self.tidy(aftermath.owed)
+        if aftermath.failed:
+            self._ports.finished(aftermath.failed)
+        if aftermath.retry_in is not None:
+            self._retry(lease, aftermath.retry_in)
+
+    def _transfer(self, lease: Lease) -> None:
+        if lease.version is None:
+            self._restore(lease)
+        asked = self._ledger.asks(lease)
+        if asked is None:
+            return
+        job = lease.download.job
+        with self._ports.tracer.span("request", job.id):
+            response = self._ports.transport.get(job.url, asked.headers())
+        with closing(response):
+            self._ledger.attach(lease, response)
+            self._agree(
+                lease, asked, interpret(response.status, response.headers, asked, self._ports.clock.time())
+            )
+            self._receive(lease, response)
+
+    def _restore(self, lease: Lease) -> None:
+        """Go on with what an earlier life, or a pause, left on the disk."""
+        job, storage = lease.download.job, self._ports.storage
+        found = decode(storage.load(job.destination) or b"")
+        file = storage.reopen(job.destination) if found and found.serves(job.url, self._boot) else None
+        if found and file:
+            total = found.validator.total
+            size = block_size(total or 1, self._limits.per_download)
+            self._adopt(lease, Plan(total, size, found.here), found.validator, file, None, resumed=True)
+
+    def _agree(self, lease: Lease, asked: Asked, offer: Offer) -> None:
+        """Make a plan of the first offer for a file; hold later ones to it."""
+        if lease.version is not None:
+            self._ledger.narrow(lease, offer)
+            return
+        self._ports.storage.reserve(offer.validator.total or 0)
+        plan = self._ledger.plan(lease, offer)
+        file = self._ports.storage.create(lease.download.job.destination)
+        self._adopt(lease, plan, offer.validator, file, offer.end, resumed=False)
+
+    def _adopt(
+        self, lease: Lease, plan: Plan, known: Validator, file: PartFile, end: int | None, *, resumed: bool
+    ) -> None:
+        version = Version(plan, known, file, hashlib.sha256(), ranged=end is not None or resumed)
+        self._ledger.adopt(lease, version, end, resumed=resumed)
+
+    def _receive(self, lease: Lease, response: Response) -> None:
+        """The data path: from the socket into a buffer, and from there to its place in the file."""
+        block, version, clock = lease.block, lease.version, self._ports.clock
+        if block is None or version is None:
+            return
+        buffer, pace = self._buffer(), Pace(self._limits, clock.monotonic())
+        while block.left != 0:
+            room = buffer if block.left is None else buffer[: block.left]
+            count = response.readinto(room)
+            if count == 0:
+                return self._body_ended(lease)
+            version.file.write(room[:count], block.position)
+            self._see_to(lease, version, self._ledger.commit(lease, count))
+            pace.add(count, clock.monotonic())
+
+    def _body_ended(self, lease: Lease) -> None:
+        assert lease.block is not None
+        if lease.block.left is not None:
+            raise ConnectionLost(f"the body ended {lease.block.left} bytes before the promised end")
+        self._ledger.ended(lease)
+
+    def _see_to(self, lease: Lease, version: Version, chores: Chores) -> None:
+        if chores.hash:
+            self._spawn(chores.hash)
+        if chores.save:
+            try:
+                self._save(lease.download.job.destination, lease, version)
+            finally:
+                self._ledger.saved(version)
+
+    def _save(self, destination: str, lease: Lease, version: Version) -> None:
+        checkpoint = self._ledger.snapshot(lease.download, version, self._boot, synced=False)
+        self._ports.storage.save(destination, checkpoint.encode())
+
+    def _catch_up(self, lease: Lease) -> None:
+        version = lease.version
+        assert version is not None
+        start, end = self._ledger.to_hash(lease, version.hashed)
+        while start < end:
+            self._digest(version, start, end)
+            start, end = self._ledger.to_hash(lease, end)
+
+    def _digest(self, version: Version, start: int, end: int) -> None:
+        buffer = self._buffer()
+        while start < end:
+            count = version.file.readinto(buffer[: end - start], start)
+            if count == 0:
+                raise StorageFailed(f"the part file ends at byte {start}, before what was written to it")
+            version.digest.update(buffer[:count])
+            start += count
+
+    def _publish(self, lease: Lease) -> None:
+        """Whoever comes last: check the sum, and let the file appear under its name."""
+        if not self._ledger.begin_publishing(lease):
+            return
+        version, download = lease.version, lease.download
+        assert version is not None
+        size, sha256 = version.plan.received, None
+        if download.hashes:
+            self._digest(version, version.hashed, size)
+            sha256 = version.digest.hexdigest()
+            if download.job.sha256 not in (None, sha256):
+                raise ChecksumMismatch(f"SHA-256 is {sha256}, not {download.job.sha256} as promised")
+        version.file.publish(size)
+        self._ports.storage.discard(download.job.destination)
+        self._ports.finished(self._ledger.published(lease, sha256))
+
+    def _put_away(self, owed: Owed) -> None:
+        destination, version = owed.download.job.destination, owed.version
+        if version:
+            with closing(version.file):
+                if owed.keep and version.plan.received:
+                    version.file.sync()
+                    checkpoint = self._ledger.snapshot(owed.download, version, self._boot, synced=True)
+                    self._ports.storage.save(destination, checkpoint.encode())
+        if owed.discard:
+            self._ports.storage.discard(destination)
+
+    def _buffer(self) -> memoryview:
+        if not hasattr(self._own, "buffer"):
+            self._own.buffer = memoryview(bytearray(BUFFER))
+        buffer: memoryview = self._own.buffer
+        return buffer

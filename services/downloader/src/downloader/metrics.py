@@ -1,0 +1,89 @@
+"""The downloader's own metrics. What crosses the network is counted at the port, for any engine alike."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import Counter
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from downloader.contract import Response, Stats, TransferError, Transport
+from lab_kit.metrics import Metrics
+
+
+class TransportMetrics:
+    """The counters of the transport port."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._service = metrics.service
+        self._requests = metrics.counter("downloader_requests", "Requests sent, by outcome", "outcome")
+        self._bytes = metrics.counter("downloader_received_bytes", "Bytes of bodies that arrived")
+
+    def wrap(self, inner: Transport, engine: str) -> Transport:
+        """`inner`, counted for `engine`; its label sets start at zero."""
+        outcomes = ("2xx", "3xx", "4xx", "5xx", *_reasons())
+        requests = {outcome: self._requests.labels(self._service, engine, outcome) for outcome in outcomes}
+        return _MeasuredTransport(inner, requests, self._bytes.labels(self._service, engine))
+
+
+class _MeasuredTransport:
+    def __init__(self, inner: Transport, requests: Mapping[str, Counter], received: Counter) -> None:
+        self._inner, self._requests, self._received = inner, requests, received
+
+    def get(self, url: str, headers: Mapping[str, str]) -> Response:
+        try:
+            response = self._inner.get(url, headers)
+        except TransferError as error:
+            self._requests[error.reason].inc()
+            raise
+        self._requests[f"{response.status // 100}xx"].inc()
+        return _Counted(response, self._received)
+
+
+class _Counted:
+    def __init__(self, inner: Response, received: Counter) -> None:
+        self._read, self._received = inner.readinto, received
+        self.status, self.headers = inner.status, inner.headers
+        self.abort, self.close = inner.abort, inner.close
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = self._read(buffer)
+        self._received.inc(count)
+        return count
+
+
+class EngineStats(Collector):
+    """What the engine says of itself, read at each scrape."""
+
+    def __init__(self, service: str, engine: Callable[[], str], stats: Callable[[], Stats]) -> None:
+        self._service, self._engine, self._stats = service, engine, stats
+
+    def collect(self) -> Iterator[Metric]:
+        here, stats = (self._service, self._engine()), self._stats()
+        names = ("service", "engine")
+        downloads = GaugeMetricFamily("downloader_downloads", "Downloads by state", labels=(*names, "state"))
+        for state, count in stats.states.items():
+            downloads.add_metric((*here, state), count)
+        retries = CounterMetricFamily("downloader_retries", "Retries by reason", labels=(*names, "reason"))
+        for reason in _reasons():
+            retries.add_metric((*here, reason), stats.retries.get(reason, 0))
+        yield from (downloads, retries)
+        for name, text, value in (
+            ("downloader_restarts", "Downloads that started over, the file having changed", stats.restarts),
+            (
+                "downloader_resumed_bytes",
+                "Bytes not fetched again thanks to a checkpoint",
+                stats.bytes_resumed,
+            ),
+        ):
+            counter = CounterMetricFamily(name, text, labels=names)
+            counter.add_metric(here, value)
+            yield counter
+
+
+def _reasons() -> tuple[str, ...]:
+    kinds, reasons = [TransferError], {TransferError.reason}
+    while kinds:
+        subclasses = kinds.pop().__subclasses__()
+        kinds += subclasses
+        reasons |= {kind.reason for kind in subclasses}
+    return tuple(sorted(reasons))
