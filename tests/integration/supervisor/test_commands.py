@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 import psutil
@@ -48,12 +47,6 @@ def test_status_asks_again(lab: "Lab") -> None:
     assert "base: It was ready, and does not answer now." in told
 
 
-def test_status_without_a_lab(lab: "Lab") -> None:
-    assert lab.run("status") == (1, "No lab is running here. Start it with: lab up\n")
-    code, told = lab.run("status", "--json")
-    assert (code, json.loads(told)) == (1, {"status": "stopped", "components": []})
-
-
 def test_logs_of_one_and_of_all(lab: "Lab") -> None:
     lab.run("up", "--detach")
     assert lab.run("logs", "base", "-n", "1") == (0, "listening\n")
@@ -84,11 +77,3 @@ def test_a_file_that_cannot_be_understood_starts_nothing(lab: "Lab") -> None:
     assert code == 1
     assert "compose.yaml: services.user.ports: '127.0.0.1:$USER_PORT:8000'" in told
     assert not lab.home.state.exists()
-
-
-def test_the_file_is_found_from_below(lab: "Lab") -> None:
-    below = lab.folder / "a/b"
-    below.mkdir(parents=True)
-    command = [*lab.program, "status"]
-    done = subprocess.run(command, cwd=below, env=lab.environ, capture_output=True, text=True, check=False)
-    assert done.stdout == "No lab is running here. Start it with: lab up\n"

@@ -23,7 +23,8 @@ _CLOCK_SLACK = 1.0  # seconds; creation times move with corrections of the clock
 
 def running(home: Home) -> LabState | None:
     """Return the state of the lab that runs now, or None."""
-    return home.load() if home.locked() else None
+    found = _supervisor(home)
+    return found[0] if found else None
 
 
 def end(home: Home, say: Callable[[str], None]) -> bool:

@@ -20,7 +20,7 @@ def up(file: Path, home: Home, report: Report) -> int:
 
     Raises LabError where it could not even start. Interrupted, it ends the supervisor that it started.
     """
-    if home.locked():
+    if _runs_already(home):
         return _follow(home, report, None)
     process = _start(file, home)
     try:
@@ -29,6 +29,15 @@ def up(file: Path, home: Home, report: Report) -> int:
         process.terminate()
         process.wait()
         raise
+
+
+def _runs_already(home: Home) -> bool:
+    """Whether a lab runs here; one that is about to end is waited for."""
+    while state := control.running(home):
+        if state.status in ("starting", "ready"):
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
 
 
 def _start(file: Path, home: Home) -> subprocess.Popen[bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-__all__ = ["LIMIT", "begin", "last_line", "new_lines", "tail", "trim"]
+__all__ = ["LIMIT", "begin", "last_line", "new_lines", "size", "tail", "trim"]
 
 LIMIT = 10 * 1024 * 1024
 _TAIL_BYTES = 256 * 1024
@@ -30,12 +30,17 @@ def trim(path: Path, limit: int = LIMIT) -> None:
         os.truncate(path, 0)
 
 
+def size(path: Path) -> int:
+    """Return the length in bytes; of a log that somebody removed, 0."""
+    return path.stat().st_size if path.exists() else 0
+
+
 def tail(path: Path, count: int, since: int = 0) -> list[str]:
     """Return up to `count` last lines, of those written after offset `since`."""
     try:
         with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(since if since <= size else 0, size - _TAIL_BYTES))
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(since if since <= end else 0, end - _TAIL_BYTES))
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return []

@@ -82,7 +82,7 @@ class Child:
 
     def _signal(self, send: Callable[[int, int], None], number: int) -> None:
         if not self._ended.done():
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 send(self.pid, number)
 
     async def _end(self) -> int:

@@ -83,7 +83,7 @@ def table(state: LabState) -> "Table":
 
     result = Table("component", "address", "ready in")
     for component in state.components.values():
-        style = {True: "green", False: "yellow"}[component.up]
+        style = "green" if component.up and component.state != "absent" else "yellow"
         result.add_row(component.name, component.address or "-", f"[{style}]{seconds(component)}")
     return result
 

@@ -93,7 +93,13 @@ class Supervised:
 
     async def _run_once(self, component: Component) -> None:
         started = time.monotonic()
-        self._child = child = await self._spawn(component)
+        try:
+            self._child = child = await self._spawn(component)
+        except LabError as problem:
+            if not self.up.is_set():
+                raise
+            self._failures += 1
+            return self._tell_of_restart(str(problem).rstrip("."))
         ready = await self._until_ready(component, child, started)
         code = await child.wait()
         healthy = ready and time.monotonic() - started >= self._context.timing.healthy
@@ -102,12 +108,15 @@ class Supervised:
         ended = f"{component.name} ended ({_describe(code)}): {last or 'its log says nothing'}"
         if not self.up.is_set() and self._failures >= self._context.timing.attempts:
             raise self._failure(f"{component.name} ended {self._failures} times before it was ever ready")
-        self._tell(state="restarting", pid=None, created=None, detail=ended)
+        self._tell_of_restart(ended)
+
+    def _tell_of_restart(self, why: str) -> None:
+        self._tell(state="restarting", pid=None, created=None, detail=why)
         pause = self._context.timing.pause(self._failures)
-        self._context.board.say(f"{ended}. Starting it again in {pause:g} s.")
+        self._context.board.say(f"{why}. Starting it again in {pause:g} s.")
 
     async def _spawn(self, component: Component) -> Child:
-        self._log_start = self._log.stat().st_size
+        self._log_start = logs.size(self._log)
         environment = self._context.environ | dict(component.environment)
         try:
             child = await spawn(
