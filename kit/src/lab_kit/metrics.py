@@ -9,7 +9,15 @@ from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 import psutil
-from prometheus_client import GC_COLLECTOR, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    GC_COLLECTOR,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis.asyncio import Redis
@@ -18,6 +26,8 @@ from redis.exceptions import RedisError
 from lab_kit.faults import Faults
 from lab_kit.streams import lag
 from lab_kit.timeline import Timeline
+
+disable_created_metrics()  # a second series for every counter, which no panel asks for
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 
@@ -19,6 +20,8 @@ def install_problems(app: FastAPI, statuses: Mapping[type[Exception], int]) -> N
     """Answer each exception type of `statuses` with its status and its own words."""
     for error_type, status in statuses.items():
         app.add_exception_handler(error_type, _worded(status))
+    app.add_exception_handler(RedisError, _redis_away)
+    app.add_exception_handler(Exception, _bug)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
 
@@ -28,6 +31,14 @@ def _worded(status: int):  # type: ignore[no-untyped-def]  # Starlette's handler
         return problem(status, str(error))
 
     return handle
+
+
+async def _redis_away(request: Request, error: Exception) -> JSONResponse:
+    return problem(503, f"Redis does not answer, so nothing was accepted: {error}")
+
+
+async def _bug(request: Request, error: Exception) -> JSONResponse:
+    return problem(500, "this is a bug of the service, not of the request; its log has the details")
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
