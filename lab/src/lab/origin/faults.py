@@ -53,7 +53,7 @@ FAULTS: Mapping[str, Fault] = {
     for fault in (
         Fault("latency", "seconds", "wait before the answer: exponential, with this mean", _DAY, 0.1),
         Fault("latency-fixed", "seconds", "wait before the answer, always this long", _DAY, 0.1),
-        Fault("bandwidth", "bytes/s", "send each body at most this fast", _TIB, 2.0**20, 1),
+        Fault("bandwidth", "bytes/s", "send each body at most this fast", _TIB, 2.0**20),
         _chance("error-rate", "answer with an error: 503, or the one that status says"),
         Fault("status", "status code", "the error to answer; by itself, for each request", 599, 503, 400),
         Fault("fail-first", "requests", "the first so many for a path and ?key= get the error", 1e6, 1, 1),

@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from aiohttp import web
 
@@ -48,17 +49,18 @@ class Wire:
         """Send all of it."""
         view = memoryview(data)
         while view:
-            count = await self._try(lambda view=view: self._socket.send(view))  # type: ignore[misc]  # bound early
-            view = view[count:]
+            view = view[await self._try(partial(self._socket.send, view)) :]
 
     async def send_file(self, fd: int, pieces: Iterator[tuple[int, int]]) -> None:
-        """Send (offset, count) pieces of a file without copying them (sendfile(2))."""
+        """Send (offset, count) pieces of a file without copying them (sendfile(2)).
+
+        Lets others run after each MiB, however fast the client is.
+        """
         out = self._socket.fileno()
-        for offset, count in pieces:
-            end = offset + count
-            while offset < end:
-                asked = min(end - offset, _AT_ONCE)
-                offset += await self._try(lambda at=offset, n=asked: os.sendfile(out, fd, at, n))  # type: ignore[misc]  # bound early
+        for start, count in pieces:
+            at, end = start, start + count
+            while at < end:
+                at += await self._try(partial(os.sendfile, out, fd, at, min(end - at, _AT_ONCE)))
                 await asyncio.sleep(0)
 
     def reset(self) -> None:
