@@ -65,14 +65,14 @@ async def publish(redis: Redis, stream: str, message: Message, maxlen: int = 10_
     """Append `message`; returns the entry's id. However many publish, there are at most `maxlen` entries.
 
     Room is made by dropping what every group has acknowledged, never what is pending or not delivered yet: if
-    that is all there is, StreamFull. A stream that has no group keeps the newest.
+    that is all there is, StreamFull. So the oldest unfinished message pins all that came after it. A stream
+    that has no group keeps the newest.
     """
     text = message.encode()
-    for last_try in (False, True):
+    for _ in range(2):
         if entry := await redis.eval(ADD, 1, stream, maxlen, FIELD, text):
             return str(entry)
-        if not last_try:
-            await _trim(redis, stream, maxlen * 9 // 10)
+        await _trim(redis, stream, maxlen * 9 // 10)
     raise StreamFull(f"{stream} holds {maxlen} messages not yet acknowledged, which is its bound: try later")
 
 
@@ -106,8 +106,8 @@ class Consumer:
     Consumers share a group. While a handler runs its lease is renewed: nobody else takes the message unless
     this process is dead, or blocks its loop, for `min_idle` seconds. What was not acknowledged (a death, or
     the handler raised) is delivered again, to anyone. What was delivered `max_deliveries` times, cannot be
-    read, or is Rejected goes to the stream `dead_letter`. Any await may be cancelled: a message is either
-    acknowledged or still pending. When Redis is away the consumer waits for it.
+    read, or is Rejected goes to `dead_letter`, a stream that keeps about the last 10,000. Any await may be
+    cancelled: a message is either acknowledged or still pending. While Redis is away the consumer waits.
     """
 
     def __init__(
@@ -115,10 +115,9 @@ class Consumer:
         name: str, prefetch: int = 1, min_idle: float = 15.0, max_deliveries: int = 5, block: float = 1.0,
         dead_letter: str | None = None,
     ) -> None:  # fmt: skip
-        if not 0 < block < SOCKET_TIMEOUT or prefetch < 1:
-            raise ValueError(
-                f"need 0 < block < {SOCKET_TIMEOUT} and prefetch >= 1, got {block=}, {prefetch=}"
-            )
+        if not block < SOCKET_TIMEOUT or min(block, prefetch, min_idle, max_deliveries) <= 0:
+            given = f"{block=} (below {SOCKET_TIMEOUT}), {prefetch=}, {min_idle=}, {max_deliveries=}"
+            raise ValueError(f"a consumer of {stream} needs numbers above 0, got {given}")
         self._redis: Any = redis  # its types are the union of two protocols' answers
         self._stream, self._group, self._name = stream, group, name
         self._handler, self._prefetch, self._max_deliveries = handler, prefetch, max_deliveries
@@ -226,11 +225,8 @@ class Consumer:
             self._counts["acked"] += acked
 
     async def _bury(self, entry: str, fields: dict[str, str], why: Exception, deliveries: int) -> None:
-        grave = fields | {
-            "entry": entry,
-            "reason": str(why),
-            "deliveries": str(min(deliveries, self._max_deliveries)),
-        }
+        tried = str(min(deliveries, self._max_deliveries))
+        grave = fields | {"entry": entry, "reason": str(why), "deliveries": tried}
 
         async def move() -> None:
             both = self._redis.pipeline(transaction=True)
@@ -266,9 +262,7 @@ class Consumer:
                 answer = await call()
             except RedisError as error:
                 if not self._outage:
-                    log.warning(
-                        "redis failed, waiting until it answers", stream=self._stream, error=repr(error)
-                    )
+                    log.warning("redis failed, trying on", stream=self._stream, error=repr(error))
                 self._outage, self._last_error = True, repr(error)
                 self._grouped = self._grouped and "NOGROUP" not in str(error)
                 await asyncio.sleep(delay * random.uniform(0.5, 1))
