@@ -28,7 +28,7 @@ MODULES = ("contract", "core", "engine", "adapters", "naive", "metrics", "config
 SOURCES = sorted(
     path for tree in ("kit/src", "lab/src", "services", "tests", ".ci") for path in (ROOT / tree).rglob("*.py")
 )
-LONGEST_FILE, LONGEST_MAIN, LARGEST_KIT = 300, 30, 800
+LONGEST_FILE, LONGEST_MAIN, LARGEST_KIT = 300, 30, 1000
 
 
 def module_of(service: Path) -> Path:

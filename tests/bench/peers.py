@@ -1,0 +1,44 @@
+"""The programs we compare with: from PATH, else unpacked from the distribution's packages, without root."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+HOME = Path(__file__).parents[2] / ".bench"
+PACKAGES = {"aria2c": ("aria2", "libaria2-0", "libc-ares2", "libssh2-1")}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A program that runs here, and the environment it runs in."""
+
+    path: str
+    environment: Mapping[str, str]
+
+
+def find(program: str) -> Peer:
+    """The peer called `program`; SystemExit with one sentence where it cannot be had."""
+    on_path = shutil.which(program)
+    if on_path:
+        return Peer(on_path, os.environ)
+    root = HOME / program
+    unpacked = root / "usr/bin" / program
+    if not unpacked.exists():
+        _unpack(PACKAGES[program], root)
+    libraries = ":".join(str(folder) for folder in root.glob("usr/lib/*-linux-gnu"))
+    peer = Peer(str(unpacked), {**os.environ, "LD_LIBRARY_PATH": libraries})
+    if not unpacked.exists() or subprocess.run([peer.path, "--version"], env=peer.environment).returncode:
+        raise SystemExit(f"No {program} here to compare with: install the package {PACKAGES[program][0]}.")
+    return peer
+
+
+def _unpack(packages: tuple[str, ...], root: Path) -> None:
+    if not shutil.which("apt-get"):
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["apt-get", "download", "-qq", *packages], cwd=root, check=False)
+    for package in root.glob("*.deb"):
+        subprocess.run(["dpkg", "-x", package, root], check=True)
