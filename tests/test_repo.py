@@ -26,7 +26,9 @@ CHALLENGES = {
 SERVICES = sorted(path.parent for path in ROOT.glob("services/*/pyproject.toml"))
 MODULES = ("contract", "core", "engine", "adapters", "naive", "metrics", "config", "app", "load", "__main__")
 SOURCES = sorted(
-    path for tree in ("kit/src", "lab/src", "services", "tests", ".ci") for path in (ROOT / tree).rglob("*.py")
+    path
+    for tree in ("kit/src", "lab/src", "services", "tests", ".ci")
+    for path in (ROOT / tree).rglob("*.py")
 )
 LONGEST_FILE, LONGEST_MAIN, LARGEST_KIT = 300, 30, 1000
 
@@ -61,7 +63,9 @@ def test_services_are_the_syllabus() -> None:
 class TestService:
     def test_has_every_part(self, service: Path) -> None:
         home = module_of(service)
-        missing = [name for name in MODULES if not (home / name).is_dir() and not (home / f"{name}.py").is_file()]
+        missing = [
+            name for name in MODULES if not (home / name).is_dir() and not (home / f"{name}.py").is_file()
+        ]
         assert not missing
         assert (service / "README.md").is_file()
 
@@ -120,7 +124,11 @@ def test_every_metric_is_explained() -> None:
 def test_every_dependency_has_its_reason() -> None:
     reasons = (ROOT / "docs/architecture.md").read_text()
     named = set()
-    for path in (ROOT / "pyproject.toml", *ROOT.glob("*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")):
+    for path in (
+        ROOT / "pyproject.toml",
+        *ROOT.glob("*/pyproject.toml"),
+        *ROOT.glob("services/*/pyproject.toml"),
+    ):
         found = tomllib.loads(path.read_text())
         wanted = found["project"].get("dependencies", []) + found.get("dependency-groups", {}).get("dev", [])
         named |= {re.split(r"[<>=;\[ ]", requirement)[0] for requirement in wanted}
@@ -130,14 +138,18 @@ def test_every_dependency_has_its_reason() -> None:
 def test_lock_is_pinned_hashed_and_names_no_index() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     pinned = re.findall(r"^[a-z0-9-]+(?:\[[a-z,-]+\])?==\S+", lock, re.MULTILINE | re.IGNORECASE)
-    entries = re.findall(r"^[a-z0-9].*(?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+", lock, re.MULTILINE | re.IGNORECASE)
+    entries = re.findall(
+        r"^[a-z0-9].*(?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+", lock, re.MULTILINE | re.IGNORECASE
+    )
     assert pinned
     assert len(pinned) == len(entries)
     assert "://" not in lock
 
 
 def test_no_file_names_a_package_index() -> None:
-    index = re.compile(r"://[a-z0-9.-]*(pypi|pythonhosted|npmjs|deb\.debian|golang)[a-z0-9.-]*", re.IGNORECASE)
+    index = re.compile(
+        r"://[a-z0-9.-]*(pypi|pythonhosted|npmjs|deb\.debian|golang)[a-z0-9.-]*", re.IGNORECASE
+    )
     named = [path for path in tracked() if index.search(path.read_text(errors="ignore"))]
     assert not named
 
