@@ -25,6 +25,10 @@ def up(file: Path, home: Home, report: Report) -> int:
     process = _start(file, home)
     try:
         return _follow(home, report, process)
+    except LabError:
+        if not _runs_already(home):  # else another was started at the same moment, and won
+            raise
+        return _follow(home, report, None)
     except KeyboardInterrupt:
         process.terminate()
         process.wait()
