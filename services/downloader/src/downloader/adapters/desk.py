@@ -115,7 +115,7 @@ class Desk:
 
     async def resume(self, job_id: str) -> Record:
         """Go on with a paused download, or try a failed one again."""
-        record = self._registry.find(job_id)
+        record = await self._settled(job_id)
         if record.state is State.FAILED:
             await self._registry.mark(job_id, State.QUEUED)
             await self._submit([record.job])
@@ -127,9 +127,9 @@ class Desk:
 
     async def delete(self, job_id: str) -> None:
         """Forget a finished download and its file. Raises `Conflict` for one that is not finished."""
-        record = self._registry.find(job_id)
+        record = await self._settled(job_id)
         if not record.state.final:
-            raise Conflict(f"download {job_id!r} is {self.look(job_id).state}: cancel it first")
+            raise Conflict(f"download {job_id!r} is {record.state}: cancel it first")
         await asyncio.to_thread(self._storage.remove, job_id)
         await self._registry.remove(job_id)
 
@@ -169,6 +169,11 @@ class Desk:
         reference = FileRef(url=url, size=record.received, sha256=record.sha256 or "")
         body = {**reference.model_dump(), "name": record.name, "source": record.job.url}
         return Message("file.ready", body, record.trace, record.job.id)
+
+    async def _settled(self, job_id: str) -> Record:
+        """One download now; an end that the engine has told is in Redis, too."""
+        record = self.look(job_id)
+        return await self._end_of(job_id) if record.state.final else record
 
     async def _end_of(self, job_id: str) -> Record:
         record = self._registry.find(job_id)
