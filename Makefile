@@ -32,7 +32,7 @@ bench: setup  ## measure against the peers; prints ratios
 	@$(BIN)/python tests/bench/downloads.py
 
 lock: setup  ## bring requirements.lock up to the newest versions that fit
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' --group dev --no-emit-package lab-kit kit/pyproject.toml lab/pyproject.toml services/*/pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' --group dev --all-extras --no-emit-package lab-kit kit/pyproject.toml lab/pyproject.toml services/*/pyproject.toml -o requirements.lock
 
 clean:  ## remove what was made here, the lab's data included
 	@rm -rf .venv .lab .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

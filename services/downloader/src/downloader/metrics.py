@@ -68,10 +68,10 @@ class EngineStats(Collector):
             retries.add_metric((*here, reason), stats.retries.get(reason, 0))
         yield from (downloads, retries)
         for name, text, value in (
-            ("downloader_restarts", "Downloads that started over, the file having changed", stats.restarts),
+            ("downloader_restarts", "Downloads that had to start over", stats.restarts),
             (
                 "downloader_resumed_bytes",
-                "Bytes not fetched again thanks to a checkpoint",
+                "Bytes that were here after a restart",
                 stats.bytes_resumed,
             ),
         ):
