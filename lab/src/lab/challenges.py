@@ -49,17 +49,16 @@ def find(name: str, challenges: Sequence[Challenge]) -> Challenge:
     """Return the challenge with this code, folder or module, in any case. Raises LabError, with the nearest."""
     wanted = name.casefold()
     for challenge in challenges:
-        if wanted in _names(challenge):
+        if wanted in (challenge.code.casefold(), challenge.folder, challenge.module):
             return challenge
-    names = [known for challenge in challenges for known in _names(challenge)]
-    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.4)
+    raise LabError(f"There is no challenge {name!r}: {_hint(wanted, challenges)}")
+
+
+def _hint(wanted: str, challenges: Sequence[Challenge]) -> str:
+    names = [name for challenge in challenges for name in (challenge.folder, challenge.module)]
+    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     known = ", ".join(f"{challenge.code} ({challenge.folder})" for challenge in challenges)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {known or 'none installed'}."
-    raise LabError(f"There is no challenge {name!r}: {hint}")
-
-
-def _names(challenge: Challenge) -> tuple[str, ...]:
-    return challenge.code.casefold(), challenge.folder, challenge.module
+    return f"did you mean {near[0]!r}?" if near else f"there are: {known or 'none installed'}."
 
 
 def _read(entry: EntryPoint) -> Challenge:

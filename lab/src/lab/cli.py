@@ -8,6 +8,7 @@ import sys
 import typer
 
 from lab import LabError
+from lab.load import commands as load_commands
 from lab.supervisor import commands as supervisor_commands
 
 __all__ = ["main"]
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (supervisor_commands,):
+for group in (supervisor_commands, load_commands):
     group.register(app)
 
 

@@ -15,9 +15,9 @@ KINDS = 20  # files of each size, so that most have been seen, and hashed, befor
 MIX = {"16KiB": 40, "128KiB": 30, "1MiB": 20, "8MiB": 8, "32MiB": 2}
 GENTLE_MIX = {"64KiB": 4, "512KiB": 3, "2MiB": 2, "4MiB": 1}
 MILD_FAULTS = {
-    "": 7,
-    "?drop-after=0.5&drop-rate=0.3": 1,
-    "?error-rate=0.2": 1,
+    "": 5,
+    "?drop-after=0.5&drop-rate=0.5": 2,
+    "?error-rate=0.3": 2,
     "?latency=0.1": 1,
 }
 FINAL = ("done", "failed", "cancelled")

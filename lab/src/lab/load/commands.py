@@ -1,0 +1,97 @@
+"""lab load. What it needs is imported when it runs, so that `lab --help` is quick."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lab.load.reports import Job
+
+__all__ = ["register"]
+
+INTERRUPTED = 130
+
+
+class ShapeName(StrEnum):
+    """The names of `shapes.SHAPES`."""
+
+    STEADY = "steady"
+    SPIKE = "spike"
+    RAMP = "ramp"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the application."""
+    app.command()(load)
+
+
+def load(
+    service: Annotated[str, typer.Argument(help="A challenge's code, folder or module: T1, downloader.")],
+    shape: Annotated[ShapeName, typer.Option(help="How the number of users changes.")] = ShapeName.STEADY,
+    users: Annotated[int, typer.Option(min=1, max=5000, help="How many at most.")] = 10,
+    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 30,
+    seed: Annotated[int, typer.Option(help="The users do the same again for the same seed.")] = 1,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a report with charts to this file.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="The Compose file.", show_default=False)
+    ] = None,
+) -> None:
+    """Let users loose on a running service, and show how it does; exit 0 without errors, 1 with.
+
+    Example: lab load T1 --shape spike --users 50 --seconds 60
+    """
+    from lab.load import view
+    from lab.load.conduct import conduct
+
+    job = _job(
+        service, file, shape=shape.value, users=users, seconds=seconds, seed=seed, html=_writable(html)
+    )
+    with view.progress() as show:
+        summary, interrupted = conduct(job, show)
+    typer.echo(view.as_json(job, summary)) if as_json else view.print_summary(summary)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
+    raise typer.Exit(0 if summary.ok else 1)
+
+
+def _job(
+    service: str, file: Path | None, *, shape: str, users: int, seconds: float, seed: int, html: str
+) -> "Job":
+    from lab.challenges import find, installed
+    from lab.load import target
+    from lab.load.reports import Job
+
+    challenge = find(service, installed())
+    target.require_load_test(challenge)
+    addresses = target.Addresses(_compose(file), os.environ)
+    url, origin = addresses.service(challenge), addresses.of("origin", "LAB_ORIGIN_URL")
+    target.require_ready(challenge, url)
+    return Job(challenge.module, url, origin, shape, users, seconds, seed, html)
+
+
+def _compose(file: Path | None) -> Path | None:
+    from lab import LabError
+    from lab.supervisor import commands
+
+    try:
+        return commands.find(file)
+    except LabError:
+        if file is not None:
+            raise
+        return None
+
+
+def _writable(html: Path | None) -> str:
+    from lab import LabError
+
+    if html is None:
+        return ""
+    if not html.resolve().parent.is_dir():
+        raise LabError(f"--html {html}: there is no folder {html.resolve().parent}; make it first.")
+    return str(html.resolve())
