@@ -33,20 +33,34 @@ find_python() {
     fi
 }
 
+give_up() {
+    echo "$1" >&2
+    exit 1
+}
+
+# pip's warnings are of no use here; all it said is shown only if it fails.
+install_uv() {
+    case "$(.venv/bin/uv --version 2>/dev/null)" in "uv $UV_VERSION"*) return ;; esac
+    said=$(.venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION" 2>&1) || {
+        echo "$said" >&2
+        give_up "The lab could not install uv $UV_VERSION with pip (see above): is a package index reachable? Then run: make setup"
+    }
+}
+
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint)" ] && exit 0
 
 python=$(find_python)
 if [ -z "$python" ]; then
-    echo "The lab needs Python 3.12 or newer with venv, and found none: install one, or name it: make setup PYTHON=/path/to/python3.13" >&2
-    exit 1
+    give_up "The lab needs Python 3.12 or newer with venv, and found none: install one, or name it: make setup PYTHON=/path/to/python3.13"
 fi
 is_new_enough .venv/bin/python || { rm -rf .venv && "$python" -m venv .venv; }
 echo "Installing into .venv with $(.venv/bin/python --version) ..."
-.venv/bin/uv --version 2>/dev/null | grep -q "$UV_VERSION" ||
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION" 2>&1 | grep -v WARNING || true
+install_uv
 export VIRTUAL_ENV="$PWD/.venv"
-.venv/bin/uv pip sync --quiet --require-hashes --allow-empty-requirements requirements.lock
+.venv/bin/uv pip sync --quiet --require-hashes --allow-empty-requirements requirements.lock ||
+    give_up "The lab could not install what requirements.lock names (see above): is a package index reachable? Then run: make setup"
 set --
 for package in $own_packages; do set -- "$@" -e "$package"; done
-.venv/bin/uv pip install --quiet --no-deps "$@"
+.venv/bin/uv pip install --quiet --no-deps "$@" ||
+    give_up "The lab could not install its own packages (see above): $own_packages"
 fingerprint >"$stamp"
