@@ -136,7 +136,7 @@ class HttpError(TransferError):
     """An answer that is not the file. Retryable for 408, 425, 429 and 5xx."""
 
     reason = "http"
-    RETRYABLE: ClassVar[frozenset[int]] = frozenset({408, 425, 429, 500, 502, 503, 504})
+    RETRYABLE: ClassVar[frozenset[int]] = frozenset({408, 425, 429, *range(500, 600)})
 
     def __init__(self, status: int, retry_after: float | None = None) -> None:
         super().__init__(f"the server answered {status}")

@@ -5,28 +5,20 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from urllib.parse import SplitResult, urlsplit
 
 from downloader.contract import ConnectionLost, Refused
+from downloader.core.validate import Place, place_of
 
 VIRTUAL = ".lab.test"
-PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to connect: checked addresses, in the resolver's order."""
+    """A place, and where to connect for it: addresses that were checked, in the resolver's order."""
 
-    scheme: str
-    host: str
-    port: int
+    place: Place
     addresses: tuple[str, ...]
-
-    @property
-    def authority(self) -> str:
-        """The value of the Host header."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
+    port: int
 
 
 class AllowedHosts:
@@ -38,55 +30,39 @@ class AllowedHosts:
 
     def __init__(self, allowed: Sequence[str], origin_url: str) -> None:
         self._allowed = tuple(pattern.lower() for pattern in allowed)
-        self._origin = urlsplit(origin_url)
+        self._origin = place_of(origin_url)
 
     def endpoint(self, url: str) -> Endpoint:
         """Where `url` is fetched from. Raises `Refused`, or `ConnectionLost` for a name without address."""
-        parts = urlsplit(url)
-        if parts.scheme not in PORTS or not parts.hostname:
-            raise Refused(f"{url!r} is no http or https URL")
-        if parts.hostname.endswith(VIRTUAL):
-            self._check(parts)
-            return Endpoint(parts.scheme, parts.hostname, _port(parts), _resolve(self._origin))
-        if (parts.hostname, _port(parts)) == (self._origin.hostname, _port(self._origin)):
-            return Endpoint(parts.scheme, parts.hostname, _port(parts), _resolve(self._origin))
-        return self._public(parts)
-
-    def permit(self, url: str) -> None:
-        """Raise `Refused` if `url` names a host that is not on the list; resolves nothing."""
-        parts = urlsplit(url)
-        if (parts.hostname, _port(parts)) != (self._origin.hostname, _port(self._origin)):
-            self._check(parts)
-
-    def connect_port(self, endpoint: Endpoint) -> int:
-        """The port to connect to; virtual domains have the origin's."""
-        return _port(self._origin) if endpoint.host.endswith(VIRTUAL) else endpoint.port
-
-    def _public(self, parts: SplitResult) -> Endpoint:
-        self._check(parts)
-        assert parts.hostname is not None
-        addresses = _resolve(parts)
+        place = self.permit(url)
+        if place == self._origin or place.host.endswith(VIRTUAL):
+            return Endpoint(place, _resolve(self._origin), self._origin.port)
+        addresses = _resolve(place)
         private = [address for address in addresses if not ipaddress.ip_address(address).is_global]
-        if private and not self._named(parts):
-            raise Refused(f"{parts.hostname} resolves to {private[0]}, which is not a public address")
-        return Endpoint(parts.scheme, parts.hostname, _port(parts), addresses)
+        if private and not self._means(place):
+            raise Refused(f"{place.host} resolves to {private[0]}, which is not a public address")
+        return Endpoint(place, addresses, place.port)
 
-    def _check(self, parts: SplitResult) -> None:
-        names = (parts.hostname or "", f"{parts.hostname}:{_port(parts)}")
-        if not any(fnmatchcase(name, pattern) for name in names for pattern in self._allowed):
+    def permit(self, url: str) -> Place:
+        """The place of `url`. Raises `Refused` if it is not on the list; resolves nothing."""
+        try:
+            place = place_of(url)
+        except ValueError as error:
+            raise Refused(f"{url!r} cannot be fetched: {error}") from error
+        listed = any(fnmatchcase(name, pattern) for name in _names(place) for pattern in self._allowed)
+        if not listed and place != self._origin:
             raise Refused(
-                f"host {parts.netloc!r} is not allowed: LAB_ALLOWED_HOSTS is {','.join(self._allowed)}"
+                f"host {place.authority!r} is not allowed: LAB_ALLOWED_HOSTS is {','.join(self._allowed)}"
             )
+        return place
 
-    def _named(self, parts: SplitResult) -> bool:
+    def _means(self, place: Place) -> bool:
         """Whether the list names this very address, so that somebody meant it."""
-        return any(
-            name in self._allowed for name in (parts.hostname, f"{parts.hostname}:{_port(parts)}")
-        ) and (_is_address(parts.hostname or ""))
+        return _is_address(place.host) and any(name in self._allowed for name in _names(place))
 
 
-def _port(parts: SplitResult) -> int:
-    return parts.port or PORTS.get(parts.scheme, 0)
+def _names(place: Place) -> tuple[str, str]:
+    return place.host, place.named
 
 
 def _is_address(host: str) -> bool:
@@ -97,12 +73,11 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _resolve(parts: SplitResult) -> tuple[str, ...]:
-    host = parts.hostname or ""
-    if _is_address(host):
-        return (host,)
+def _resolve(place: Place) -> tuple[str, ...]:
+    if _is_address(place.host):
+        return (place.host,)
     try:
-        found = socket.getaddrinfo(host, _port(parts), type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
-        raise ConnectionLost(f"{host} does not resolve: {error.strerror}") from error
+        raise ConnectionLost(f"{place.host} does not resolve: {error.strerror}") from error
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -13,6 +13,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from downloader.adapters.connection import Connection, Head
 from downloader.adapters.hosts import AllowedHosts, Endpoint
 from downloader.contract import ConnectionLost, Refused, Response, TimedOut, TransferError
+from downloader.core.validate import Place
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 5
@@ -135,7 +136,7 @@ class HttpTransport:
         endpoint, parts = self._hosts.endpoint(url), urlsplit(url)
         query = f"?{quote(parts.query, SAFE)}" if parts.query else ""
         target = quote(parts.path or "/", SAFE) + query
-        sent = {"host": endpoint.authority, "user-agent": USER_AGENT, "accept": "*/*", **headers}
+        sent = {"host": endpoint.place.authority, "user-agent": USER_AGENT, "accept": "*/*", **headers}
         kept = self._kept(endpoint)
         if kept:
             with suppress(ConnectionLost):  # the server may close an idle connection at any moment: ask anew
@@ -156,21 +157,23 @@ class HttpTransport:
         failure: Exception | None = None
         for address in endpoint.addresses:
             try:
-                sock = socket.create_connection(
-                    (address, self._hosts.connect_port(endpoint)), CONNECT_SECONDS
-                )
-                return Connection(self._prepared(sock, endpoint))
+                sock = socket.create_connection((address, endpoint.port), CONNECT_SECONDS)
+                return Connection(self._prepared(sock, endpoint.place))
             except OSError as error:
                 failure = error
         lost = TimedOut if isinstance(failure, TimeoutError) else ConnectionLost
-        raise lost(f"cannot connect to {endpoint.authority}: {failure}") from failure
+        raise lost(f"cannot connect to {endpoint.place.authority}: {failure}") from failure
 
-    def _prepared(self, sock: socket.socket, endpoint: Endpoint) -> socket.socket:
+    def _prepared(self, sock: socket.socket, place: Place) -> socket.socket:
         sock.settimeout(self._read_seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if endpoint.scheme == "http":
+        if place.scheme == "http":
             return sock
-        return self._tls.wrap_socket(sock, server_hostname=endpoint.host)
+        try:
+            return self._tls.wrap_socket(sock, server_hostname=place.host)
+        except OSError:
+            sock.close()
+            raise
 
     def _kept(self, endpoint: Endpoint) -> Connection | None:
         with self._idle_lock:

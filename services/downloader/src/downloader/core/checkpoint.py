@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from downloader.core.http import Validator
 from downloader.core.plan import Range
@@ -31,6 +32,12 @@ class Checkpoint:
         """Whether a download of `url` on the machine run `boot` may go on from here."""
         return self.url == url and self.validator.resumable and (self.synced or self.boot == boot)
 
+    @property
+    def sound(self) -> bool:
+        """Whether the ranges are in order, apart, and within the file."""
+        edges = [0, *(edge for span in self.here for edge in span), self.validator.total or 0]
+        return all(start < end for start, end in self.here) and edges == sorted(edges)
+
 
 def decode(raw: bytes) -> Checkpoint | None:
     """A checkpoint, or None for anything that is not one: then the download starts over."""
@@ -39,6 +46,15 @@ def decode(raw: bytes) -> Checkpoint | None:
         if found.pop("v") != VERSION:
             return None
         here = [(int(start), int(end)) for start, end in found.pop("here")]
-        return Checkpoint(here=here, validator=Validator(**found.pop("validator")), **found)
-    except (ValueError, TypeError, KeyError, AttributeError):
+        checkpoint = Checkpoint(here=here, validator=_validator(found.pop("validator")), **found)
+        return checkpoint if checkpoint.sound else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _validator(found: dict[str, Any]) -> Validator:
+    validator = Validator(**found)
+    texts = (validator.etag, validator.last_modified)
+    if not isinstance(validator.total, int) or not all(isinstance(text, str | None) for text in texts):
+        raise TypeError("no validator of a version with a known size")
+    return validator

@@ -2,73 +2,34 @@
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
-from urllib.parse import urlsplit
 
 from downloader.contract import (
     ChecksumMismatch,
     ContentChanged,
+    HttpError,
     Job,
     Limits,
-    PartFile,
     Response,
     State,
     Status,
     StorageFailed,
     TransferError,
 )
-from downloader.core.http import Asked, DateNeeded, Offer, RangesUnusable, Validator
-from downloader.core.plan import SMALLEST_BLOCK, Block, Plan, block_size
+from downloader.core.http import Asked, DateNeeded, Offer, RangesUnusable
+from downloader.core.plan import Plan, block_size
 from downloader.core.rate import Rate
 from downloader.core.retry import Backoff
+from downloader.core.version import Lease, Version
 
-
-class Digest(Protocol):
-    """A running hash."""
-
-    def update(self, data: memoryview, /) -> None: ...
-    def hexdigest(self) -> str: ...
-
-
-@dataclass(slots=True, eq=False)
-class Version:
-    """One version of the file and the part file it goes to, open while there are `holders`."""
-
-    plan: Plan
-    validator: Validator
-    file: PartFile
-    digest: Digest
-    ranged: bool
-    holders: int = 0
-    hashed: int = 0
-    hashing: bool = False
-    saving: bool = False
-    saved: int = 0
-    saved_at: float = 0.0
-
-    def save_due(self, now: float) -> bool:
-        """Whether a crash now would cost more than a fiftieth of what is here, or a second."""
-        unsaved = self.plan.received - self.saved
-        much = unsaved >= max(SMALLEST_BLOCK, self.plan.received // 50)
-        return not self.saving and (much or (unsaved > 0 and now - self.saved_at >= 1.0))
-
-
-@dataclass(slots=True, eq=False)
-class Lease:
-    """One worker's hold on a download: the block it fetches, of the version it belongs to."""
-
-    download: "Download"
-    version: Version | None = None
-    block: Block | None = None
-    response: Response | None = None
-    revoked: bool = False
+TRUSTED_CHANGES = 2
+"""A file that changes more often under its ranges is fetched whole, over one connection."""
 
 
 @dataclass(slots=True, eq=False)
 class Download:
     """Everything known of one job. No method blocks, reads a clock, or locks: the engine's lock is required.
 
-    A download without leases has no open file: what it goes on with is its checkpoint.
+    At rest (`live` is false) it has no open file: what it goes on with is its checkpoint.
     """
 
     job: Job
@@ -77,13 +38,17 @@ class Download:
     random: Random
     host: str = ""
     version: Version | None = None
+    parked: Version | None = None
     leases: set[Lease] = field(default_factory=set)
+    connections: int = 0
     outstanding: int = 0
     preparing: bool = False
     publishing: bool = False
     unwanted: bool = False
     discarded: bool = False
+    told: bool = False
     whole: bool = False
+    fresh: bool = False
     by_date: bool = False
     mismatched: bool = False
     paused: bool = False
@@ -99,20 +64,30 @@ class Download:
     rate: Rate = field(default_factory=Rate)
 
     def __post_init__(self) -> None:
-        self.host = urlsplit(self.job.url).netloc.lower()
         self.paused = self.job.paused
+        self.connections = self.limits.per_download
 
     @property
     def hashes(self) -> bool:
         return self.limits.checksum or self.job.sha256 is not None
 
+    @property
+    def live(self) -> bool:
+        """Whether a worker, an open file, or owed I/O is still to be seen to."""
+        return self.outstanding > 0 or self.version is not None
+
+    @property
+    def pending(self) -> bool:
+        """Whether it will go on by itself."""
+        return self.end is None and not self.paused
+
     def wants_worker(self, now: float) -> bool:
         """Whether one more worker could do something useful for it now."""
-        if self.end or self.paused or self.preparing or self.publishing or now < self.hold_until:
+        if not self.pending or self.preparing or self.publishing or now < self.hold_until:
             return False
         if self.version is None:
             return self.outstanding == 0
-        return self.version.plan.has_missing and len(self.leases) < self.limits.per_download
+        return self.version.plan.has_missing and len(self.leases) < self.connections
 
     def lease(self) -> Lease:
         """Hand out the next block, or, with no version at hand, the task of finding out what to do."""
@@ -126,14 +101,24 @@ class Download:
         self.outstanding += 1
         return lease
 
-    def adopt(self, lease: Lease, version: Version, asked_end: int | None) -> None:
-        """The first lease found out what the file is: from here on others can help."""
-        lease.version, self.version = version, version
+    def hold(self, version: Version) -> Lease:
+        """A lease for hashing, beside those for the transfers."""
         version.holders += 1
+        self.outstanding += 1
+        return Lease(self, version, idle=False)
+
+    def adopt(self, lease: Lease, version: Version, asked_end: int | None, *, resumed: bool) -> None:
+        """The first lease found out what the file is: from here on others can help."""
+        if resumed and self.parked and version.continues(self.parked):
+            version.digest, version.hashed = self.parked.digest, self.parked.hashed
+        lease.version = self.version = version
+        version.holders += 1
+        self.restarts += version.plan.received < self.received
         self.received, self.total = version.plan.received, version.plan.total
-        self.preparing = False
+        self.parked, self.fresh, self.preparing = None, False, False
+        self.connections = self.limits.per_download
         lease.block = version.plan.take()
-        if lease.block and asked_end is not None and not lease.revoked:
+        if lease.block and asked_end is not None:
             version.plan.cut(lease.block, min(asked_end, lease.block.end or asked_end))
         if lease.block and lease.revoked:
             version.plan.give_back(lease.block)
@@ -170,31 +155,13 @@ class Download:
             self.high_water = self.received
             self.backoff.progressed()
 
-    def hold(self) -> Lease:
-        """A lease for work beside the transfers: hashing, or putting the file away."""
-        lease = Lease(self, self.version)
-        if self.version:
-            self.version.holders += 1
-        self.outstanding += 1
-        return lease
-
     def release(self, lease: Lease) -> None:
         """The worker is done with its lease, whatever came of it."""
+        lease.idle = True
         if lease in self.leases:
             self.revoke(lease)
-        if lease.version is None:
-            self.preparing = False
-        else:
-            lease.version.holders -= 1
-        self.outstanding -= 1
-
-    def detach(self, now: float) -> Version | None:
-        """The version to put away, if no worker has it open and none is about to."""
-        version = self.version
-        if version is None or version.holders or self.wants_worker(now):
-            return None
-        self.version = None
-        return version
+        elif not lease.released:
+            self._let_go(lease)
 
     def revoke(self, lease: Lease) -> None:
         """Take back what `lease` has not fetched; its worker will notice."""
@@ -202,6 +169,16 @@ class Download:
             lease.version.plan.give_back(lease.block)
         self.leases.discard(lease)
         lease.revoked = True
+        if lease.idle:
+            self._let_go(lease)
+
+    def _let_go(self, lease: Lease) -> None:
+        lease.released = True
+        self.outstanding -= 1
+        if lease.version is None:
+            self.preparing = False
+        else:
+            lease.version.holders -= 1
 
     def revoke_all(self) -> list[Response]:
         """Take back every lease; returns the answers to abort, once the lock is released."""
@@ -210,47 +187,68 @@ class Download:
             self.revoke(lease)
         return [lease.response for lease in leases if lease.response]
 
+    def detach(self) -> Version | None:
+        """The version to put away, if no worker has it open."""
+        version = self.version
+        if version is None or version.holders:
+            return None
+        self.parked, self.version = None if self.end else version, None
+        return version
+
     def failed(self, error: TransferError, now: float) -> float | None:
         """Decide what `error` means. Seconds after which to try again, or None: it has failed for good."""
         again = isinstance(error, ChecksumMismatch) and not self.mismatched
         self.mismatched = self.mismatched or again
         if self.whole or isinstance(error, (ContentChanged, RangesUnusable, ChecksumMismatch)):
-            self.start_over(whole=isinstance(error, RangesUnusable))
+            self.start_over(whole=self._distrusts_ranges(error))
         if isinstance(error, DateNeeded):
             self.by_date = True
+        if isinstance(error, HttpError) and len(self.leases) > 1:
+            self.connections = len(self.leases) - 1  # the server may bound connections: do with those it gave
         delay = self.backoff.delay(error, self.limits, self.random)
         if delay is None or (isinstance(error, ChecksumMismatch) and not again):
-            self.end, self.error = State.FAILED, str(error)
-            self.unwanted = isinstance(error, StorageFailed)
+            self.fail(error)
             return None
         free = isinstance(error, (DateNeeded, RangesUnusable))
         self.hold_until = max(self.hold_until, now if free else now + delay)
         return self.hold_until - now
 
-    def begin_publishing(self, lease: Lease) -> bool:
-        """Claim the task of publishing; True for exactly one lease of a version that is whole."""
+    def _distrusts_ranges(self, error: TransferError) -> bool:
+        changes = isinstance(error, ContentChanged) and self.restarts >= TRUSTED_CHANGES
+        return changes or isinstance(error, RangesUnusable)
+
+    def fail(self, error: TransferError) -> None:
+        """The end; what is here is kept only if it is worth going on with."""
+        self.end, self.error = State.FAILED, self.backoff.explain(error, self.limits)
+        self.unwanted = self.whole or isinstance(error, (StorageFailed, ChecksumMismatch))
+
+    def whole_alone(self, lease: Lease) -> bool:
+        """Whether every byte is here and nobody but `lease` has the file open, so that it has to finish it."""
         version = self.version
-        if version is None or lease.version is not version or self.end or self.paused:
+        if version is None or lease.version is not version or not self.pending:
             return False
-        if not version.plan.complete or version.hashing or self.publishing:
-            return False
-        self.publishing = True
-        return True
+        return version.plan.complete and version.holders == 1 and not lease.released
+
+    def begin_publishing(self, lease: Lease) -> bool:
+        """Claim the task of publishing; from here on nothing can interrupt it."""
+        assert self.version is not None
+        hashed = not self.hashes or self.version.hashed == self.version.plan.received
+        self.publishing = hashed
+        return hashed
 
     def try_again(self) -> None:
         """A failed download begins another series of attempts, with what is here."""
         self.end, self.error, self.hold_until = None, None, 0.0
-        self.unwanted = self.discarded = self.mismatched = False
+        self.unwanted = self.discarded = self.mismatched = self.told = False
         self.backoff = Backoff()
 
     def start_over(self, *, whole: bool) -> None:
         """Forget the version at hand. Its other workers write to a part file that nobody will publish."""
         for lease in list(self.leases):
             self.revoke(lease)
-        if self.received:
-            self.restarts += 1
-        self.whole = self.whole or whole
-        self.version, self.received, self.total = None, 0, None
+        self.restarts += self.received > 0
+        self.whole, self.fresh = self.whole or whole, True
+        self.version, self.parked, self.received, self.total = None, None, 0, None
 
     def state(self, now: float) -> State:
         """The state, derived from the facts, so that the two cannot disagree."""

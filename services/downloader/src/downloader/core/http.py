@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from downloader.contract import ContentChanged, HttpError, ProtocolError
 
-CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)", re.ASCII | re.IGNORECASE)
 
 
 class RangesUnusable(ProtocolError):
@@ -99,7 +100,7 @@ def _partial(headers: Mapping[str, str], asked: Asked) -> Offer:
         raise ProtocolError("206 to a request without Range")
     if not found or found[1] is None:
         raise RangesUnusable(f"206 with Content-Range {headers.get('content-range')!r} is no answer to this")
-    if "content-encoding" in headers:
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise RangesUnusable("a range of an encoded file, although identity was asked for")
     start, end = int(found[1]), int(found[2]) + 1
     total = None if found[3] == "*" else int(found[3])
@@ -108,15 +109,14 @@ def _partial(headers: Mapping[str, str], asked: Asked) -> Offer:
         raise ContentChanged("the file on the server is another one than the part that is here")
     if start != asked.start or not start < end <= min(asked.end or end, total or end):
         raise RangesUnusable(f"asked from byte {asked.start}, got Content-Range {headers['content-range']!r}")
-    length = headers.get("content-length")
-    if length is not None and int(length) != end - start:
+    length = _length(headers)
+    if length not in (None, end - start):
         raise ProtocolError(f"Content-Length {length} contradicts Content-Range {headers['content-range']!r}")
     return offer
 
 
 def _full(headers: Mapping[str, str], asked: Asked) -> Offer:
-    length = headers.get("content-length")
-    offer = Offer(Validator.of(headers, int(length) if length else None), None, ranged=False)
+    offer = Offer(Validator.of(headers, _length(headers)), None, ranged=False)
     if not asked.known or asked.whole:
         return offer
     if asked.known.contradicts(offer.validator):
@@ -139,6 +139,16 @@ def retry_after(value: str | None, now: float) -> float | None:
     if value.strip().isdecimal():
         return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except ValueError:
+        date = parsedate_to_datetime(value)
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
+    except (ValueError, OverflowError):
         return None
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    length = headers.get("content-length")
+    if length is None:
+        return None
+    if not (length.isascii() and length.isdigit()):
+        raise ProtocolError(f"Content-Length {length!r} is no number of bytes")
+    return int(length)

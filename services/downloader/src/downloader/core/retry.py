@@ -5,6 +5,8 @@ from random import Random
 
 from downloader.contract import Limits, TransferError
 
+LARGEST_EXPONENT = 64
+
 
 @dataclass(slots=True)
 class Backoff:
@@ -28,6 +30,14 @@ class Backoff:
         if not error.retryable or self.count >= limits.retries or self._waited + delay > limits.retry_total:
             return None
         self.count += 1
-        self._exponent += 1
+        self._exponent = min(self._exponent + 1, LARGEST_EXPONENT)
         self._waited += ceiling if error.retry_after is None else delay
         return delay
+
+    def explain(self, error: TransferError, limits: Limits) -> str:
+        """The text of `error`, and why it was not tried again."""
+        if not error.retryable:
+            return str(error)
+        if error.retry_after is not None and error.retry_after > limits.retry_total - self._waited:
+            return f"{error}, and asks to wait {error.retry_after:.0f} s: longer than we do"
+        return f"{error}; given up after {self.count} retries" if self.count else str(error)

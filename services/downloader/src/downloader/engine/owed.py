@@ -1,10 +1,11 @@
-"""What a transition of the ledger leaves to be done by its caller, once the lock is released."""
+"""What a transition leaves to be done by its caller, once the lock is released."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from downloader.contract import Response, Status
-from downloader.core.download import Download, Lease, Version
+from downloader.core.download import Download
+from downloader.core.version import Lease, Version
 
 
 class Revoked(Exception):
@@ -31,17 +32,9 @@ class Chores:
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """What is owed after a lease ended: I/O, the news that a download failed, a retry in so many seconds."""
+    """Answers to abort, I/O, the news that a download has ended, a retry in so many seconds."""
 
+    aborted: Sequence[Response] = ()
     owed: Owed | None = None
-    failed: Status | None = None
+    ended: Status | None = None
     retry_in: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Interruption:
-    """What is owed after a user's word: answers to abort, and I/O if no worker is there to do it."""
-
-    responses: Sequence[Response]
-    owed: Owed | None
-    status: Status

@@ -16,12 +16,12 @@ from downloader.contract import (
     TransferError,
 )
 from downloader.core.checkpoint import decode
-from downloader.core.download import Lease, Version
 from downloader.core.http import Asked, Offer, Validator, interpret
 from downloader.core.pace import Pace
 from downloader.core.plan import Plan, block_size
-from downloader.engine.ledger import Ledger
-from downloader.engine.owed import Chores, Owed, Revoked
+from downloader.core.version import Lease, Version
+from downloader.engine.leases import Leases
+from downloader.engine.owed import Aftermath, Chores, Owed, Revoked
 
 BUFFER = 512 * 1024
 
@@ -36,19 +36,20 @@ class EngineBroken(TransferError):
 class Worker:
     """The steps of a transfer, shared by all threads; what a thread must have for itself is its buffer.
 
-    `spawn` runs a hashing lease on another pool, `wake` is told of a retry, `boot` names the machine's run.
+    `spawn` runs a hashing lease on another pool, `retry` is told what to try again and when, `boot` names the
+    machine's run.
     """
 
     def __init__(
         self,
         ports: Ports,
         limits: Limits,
-        ledger: Ledger,
+        leases: Leases,
         spawn: Callable[[Lease], None],
         retry: Callable[[Lease, float], None],
         boot: str,
     ) -> None:
-        self._ports, self._limits, self._ledger = ports, limits, ledger
+        self._ports, self._limits, self._leases = ports, limits, leases
         self._spawn, self._retry, self._boot = spawn, retry, boot
         self._own = threading.local()
 
@@ -60,45 +61,48 @@ class Worker:
         """Hash what is whole so far, while the rest is still coming. Never raises."""
         self._run(lease, self._catch_up, worker=False)
 
-    def tidy(self, owed: Owed | None) -> None:
-        """Put away what nobody has in hand any more."""
-        while owed:
+    def settle(self, aftermath: Aftermath) -> None:
+        """Do what a transition left to be done, and what becomes due by that."""
+        for response in aftermath.aborted:
+            response.abort()
+        while aftermath.owed:
             with suppress(StorageFailed):  # the last checkpoint that could be written stands
-                self._put_away(owed)
-            owed = self._ledger.tidied(owed)
+                self._put_away(aftermath.owed)
+            aftermath = self._leases.tidied(aftermath.owed)
+        if aftermath.ended:
+            self._ports.finished(aftermath.ended)
 
     def _run(self, lease: Lease, step: Callable[[Lease], None], *, worker: bool) -> None:
-        error: TransferError | None = None
-        try:
-            step(lease)
-            self._publish(lease)
-        except Revoked:
-            pass
-        except TransferError as raised:
-            error = raised
-        except Exception as raised:
-            error = EngineBroken(f"{type(raised).__name__}: {raised}")
-        aftermath = self._ledger.leave(lease, error, worker=worker)
-        self.tidy(aftermath.owed)
-        if aftermath.failed:
-            self._ports.finished(aftermath.failed)
-        if aftermath.retry_in is not None:
+        error = self._attempt(lease, step)
+        while (aftermath := self._leases.leave(lease, error, worker=worker)) is None:
+            error = self._attempt(lease, self._finish)
+        self.settle(aftermath)
+        if aftermath.retry_in:
             self._retry(lease, aftermath.retry_in)
 
+    def _attempt(self, lease: Lease, step: Callable[[Lease], None]) -> TransferError | None:
+        try:
+            step(lease)
+        except Revoked:
+            return None
+        except TransferError as error:
+            return error
+        except Exception as error:
+            return EngineBroken(f"{type(error).__name__}: {error}")
+        return None
+
     def _transfer(self, lease: Lease) -> None:
-        if lease.version is None:
+        if self._leases.begin(lease):
             self._restore(lease)
-        asked = self._ledger.asks(lease)
+        asked = self._leases.asks(lease)
         if asked is None:
             return
-        job = lease.download.job
+        job, clock = lease.download.job, self._ports.clock
         with self._ports.tracer.span("request", job.id):
             response = self._ports.transport.get(job.url, asked.headers())
         with closing(response):
-            self._ledger.attach(lease, response)
-            self._agree(
-                lease, asked, interpret(response.status, response.headers, asked, self._ports.clock.time())
-            )
+            self._leases.attach(lease, response)
+            self._agree(lease, asked, interpret(response.status, response.headers, asked, clock.time()))
             self._receive(lease, response)
 
     def _restore(self, lease: Lease) -> None:
@@ -114,10 +118,10 @@ class Worker:
     def _agree(self, lease: Lease, asked: Asked, offer: Offer) -> None:
         """Make a plan of the first offer for a file; hold later ones to it."""
         if lease.version is not None:
-            self._ledger.narrow(lease, offer)
+            self._leases.narrow(lease, offer)
             return
         self._ports.storage.reserve(offer.validator.total or 0)
-        plan = self._ledger.plan(lease, offer)
+        plan = self._leases.plan(lease, offer)
         file = self._ports.storage.create(lease.download.job.destination)
         self._adopt(lease, plan, offer.validator, file, offer.end, resumed=False)
 
@@ -125,7 +129,7 @@ class Worker:
         self, lease: Lease, plan: Plan, known: Validator, file: PartFile, end: int | None, *, resumed: bool
     ) -> None:
         version = Version(plan, known, file, hashlib.sha256(), ranged=end is not None or resumed)
-        self._ledger.adopt(lease, version, end, resumed=resumed)
+        self._leases.adopt(lease, version, end, resumed=resumed)
 
     def _receive(self, lease: Lease, response: Response) -> None:
         """The data path: from the socket into a buffer, and from there to its place in the file."""
@@ -139,14 +143,14 @@ class Worker:
             if count == 0:
                 return self._body_ended(lease)
             version.file.write(room[:count], block.position)
-            self._see_to(lease, version, self._ledger.commit(lease, count))
+            self._see_to(lease, version, self._leases.commit(lease, count))
             pace.add(count, clock.monotonic())
 
     def _body_ended(self, lease: Lease) -> None:
         assert lease.block is not None
         if lease.block.left is not None:
             raise ConnectionLost(f"the body ended {lease.block.left} bytes before the promised end")
-        self._ledger.ended(lease)
+        self._leases.ended(lease)
 
     def _see_to(self, lease: Lease, version: Version, chores: Chores) -> None:
         if chores.hash:
@@ -155,19 +159,20 @@ class Worker:
             try:
                 self._save(lease.download.job.destination, lease, version)
             finally:
-                self._ledger.saved(version)
+                self._leases.saved(version)
 
     def _save(self, destination: str, lease: Lease, version: Version) -> None:
-        checkpoint = self._ledger.snapshot(lease.download, version, self._boot, synced=False)
+        checkpoint = self._leases.snapshot(lease.download, version, self._boot, synced=False)
         self._ports.storage.save(destination, checkpoint.encode())
 
     def _catch_up(self, lease: Lease) -> None:
+        """Hash from where the last hasher stopped to the first byte that is not here yet."""
         version = lease.version
         assert version is not None
-        start, end = self._ledger.to_hash(lease, version.hashed)
+        start, end = self._leases.to_hash(lease, version.hashed)
         while start < end:
             self._digest(version, start, end)
-            start, end = self._ledger.to_hash(lease, end)
+            start, end = self._leases.to_hash(lease, end)
 
     def _digest(self, version: Version, start: int, end: int) -> None:
         buffer = self._buffer()
@@ -178,21 +183,21 @@ class Worker:
             version.digest.update(buffer[:count])
             start += count
 
-    def _publish(self, lease: Lease) -> None:
-        """Whoever comes last: check the sum, and let the file appear under its name."""
-        if not self._ledger.begin_publishing(lease):
-            return
-        version, download = lease.version, lease.download
+    def _finish(self, lease: Lease) -> None:
+        """By whoever leaves last: check the sum, and let the file appear under its name."""
+        version, job = lease.version, lease.download.job
         assert version is not None
-        size, sha256 = version.plan.received, None
-        if download.hashes:
-            self._digest(version, version.hashed, size)
-            sha256 = version.digest.hexdigest()
-            if download.job.sha256 not in (None, sha256):
-                raise ChecksumMismatch(f"SHA-256 is {sha256}, not {download.job.sha256} as promised")
-        version.file.publish(size)
-        self._ports.storage.discard(download.job.destination)
-        self._ports.finished(self._ledger.published(lease, sha256))
+        if lease.download.hashes:
+            self._catch_up(lease)
+        if not self._leases.begin_publishing(lease):
+            return
+        sha256 = version.digest.hexdigest() if lease.download.hashes else None
+        if job.sha256 not in (None, sha256):
+            raise ChecksumMismatch(f"SHA-256 is {sha256}, not {job.sha256} as promised")
+        version.file.publish(version.plan.received)
+        self._leases.published(lease, sha256)
+        with suppress(StorageFailed):  # a checkpoint that outlives its file is replaced by the next one
+            self._ports.storage.discard(job.destination)
 
     def _put_away(self, owed: Owed) -> None:
         destination, version = owed.download.job.destination, owed.version
@@ -200,7 +205,7 @@ class Worker:
             with closing(version.file):
                 if owed.keep and version.plan.received:
                     version.file.sync()
-                    checkpoint = self._ledger.snapshot(owed.download, version, self._boot, synced=True)
+                    checkpoint = self._leases.snapshot(owed.download, version, self._boot, synced=True)
                     self._ports.storage.save(destination, checkpoint.encode())
         if owed.discard:
             self._ports.storage.discard(destination)

@@ -1,0 +1,65 @@
+"""What can be said of all downloads together, without looking at each."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from downloader.contract import State
+from downloader.core.download import Download
+from downloader.core.rate import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was counted of one download."""
+
+    state: State
+    live: bool
+    pending: bool
+    restarts: int
+
+
+class Census:
+    """Downloads by state, and how many are live or pending. Exact if `note` is called after each change."""
+
+    def __init__(self) -> None:
+        self.states: Counter[State] = Counter()
+        self.live = self.pending = self.restarts = 0
+        self._known: dict[Download, Facts] = {}
+
+    @property
+    def unfinished(self) -> int:
+        return sum(count for state, count in self.states.items() if not state.final)
+
+    def note(self, download: Download, now: float) -> None:
+        """Count `download` as it is now."""
+        counted = self._known.get(download)
+        self.restarts += download.restarts - (counted.restarts if counted else 0)
+        self.forget(download)
+        facts = Facts(download.state(now), download.live, download.pending, download.restarts)
+        self._known[download] = facts
+        self._count(facts, 1)
+
+    def forget(self, download: Download) -> None:
+        """Count it no more; what it added to `restarts` stays."""
+        facts = self._known.pop(download, None)
+        if facts:
+            self._count(facts, -1)
+
+    def _count(self, facts: Facts, sign: int) -> None:
+        self.states[facts.state] += sign
+        self.live += sign * facts.live
+        self.pending += sign * facts.pending
+
+
+@dataclass(slots=True)
+class Totals:
+    """What only grows while an engine lives. Bytes; retries by reason."""
+
+    received: int = 0
+    resumed: int = 0
+    retries: Counter[str] = field(default_factory=Counter)
+    rate: Rate = field(default_factory=Rate)
+
+    def add(self, count: int, now: float) -> None:
+        self.received += count
+        self.rate.add(count, now)
