@@ -122,6 +122,7 @@ class Leases:
     def published(self, lease: Lease, sha256: str | None) -> None:
         with self._books.lock:
             lease.download.sha256, lease.download.end = sha256, State.DONE
+            self._books.census.note(lease.download, self._books.now())
 
     def leave(self, lease: Lease, error: TransferError | None, *, worker: bool) -> Aftermath | None:
         """A worker or hasher is done with its lease, whatever came of it. None: as the last one, it has to

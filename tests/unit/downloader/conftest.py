@@ -1,0 +1,10 @@
+"""An engine in a simulated world: nothing is dialled, slept on, or written to a disk."""
+
+import pytest
+
+from downloader.checks.bench import Bench
+
+
+@pytest.fixture
+def bench() -> type[Bench]:
+    return Bench
