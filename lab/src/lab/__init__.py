@@ -1,7 +1,11 @@
 """The lab: its command line, its supervisor and the synthetic web its services work on."""
 
-__all__ = ["LabError"]
+__all__ = ["LabError", "WrongUsage"]
 
 
 class LabError(Exception):
     """Something a person can put right; the message says what is wrong, which value, and what to do."""
+
+
+class WrongUsage(LabError):
+    """A command names what does not exist, or asks for what cannot be; nothing was done."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from lab import LabError
+from lab import LabError, WrongUsage
 
 __all__ = ["GROUP", "Challenge", "find", "installed"]
 
@@ -46,12 +46,12 @@ def installed(entries: Iterable[EntryPoint] | None = None) -> list[Challenge]:
 
 
 def find(name: str, challenges: Sequence[Challenge]) -> Challenge:
-    """Return the challenge with this code, folder or module, in any case. Raises LabError, with the nearest."""
+    """Return the challenge with this code, folder or module, in any case. Raises WrongUsage, with the nearest."""
     wanted = name.casefold()
     for challenge in challenges:
         if wanted in (challenge.code.casefold(), challenge.folder, challenge.module):
             return challenge
-    raise LabError(f"There is no challenge {name!r}: {_hint(wanted, challenges)}")
+    raise WrongUsage(f"There is no challenge {name!r}: {_hint(wanted, challenges)}")
 
 
 def _hint(wanted: str, challenges: Sequence[Challenge]) -> str:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from lab import LabError
+from lab import LabError, WrongUsage
 from lab.load import commands as load_commands
 from lab.supervisor import commands as supervisor_commands
 
@@ -33,7 +33,7 @@ def main() -> None:
         app()
     except LabError as error:
         print(error, file=sys.stderr)
-        sys.exit(1)
+        sys.exit(USAGE if isinstance(error, WrongUsage) else 1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except SystemExit as ending:

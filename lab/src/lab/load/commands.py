@@ -32,7 +32,7 @@ def load(
     service: Annotated[str, typer.Argument(help="A challenge's code, folder or module: T1, downloader.")],
     shape: Annotated[ShapeName, typer.Option(help="How the number of users changes.")] = ShapeName.STEADY,
     users: Annotated[int, typer.Option(min=1, max=5000, help="How many at most.")] = 10,
-    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 30,
+    seconds: Annotated[float, typer.Option(min=1, max=86_400, help="How long.")] = 30,
     seed: Annotated[int, typer.Option(help="The users do the same again for the same seed.")] = 1,
     html: Annotated[
         Path | None, typer.Option(help="Write a report with charts to this file.", show_default=False)
@@ -55,6 +55,8 @@ def load(
     with view.progress() as show:
         summary, interrupted = conduct(job, show)
     typer.echo(view.as_json(job, summary)) if as_json else view.print_summary(summary)
+    if html:
+        typer.echo(f"The report with charts is in {job.html}", err=True)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
     raise typer.Exit(0 if summary.ok else 1)
@@ -88,10 +90,13 @@ def _compose(file: Path | None) -> Path | None:
 
 
 def _writable(html: Path | None) -> str:
-    from lab import LabError
+    from lab import WrongUsage
 
     if html is None:
         return ""
-    if not html.resolve().parent.is_dir():
-        raise LabError(f"--html {html}: there is no folder {html.resolve().parent}; make it first.")
-    return str(html.resolve())
+    path = html.resolve()
+    if not path.parent.is_dir():
+        raise WrongUsage(f"--html {html}: there is no folder {path.parent}; make it first.")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise WrongUsage(f"--html {html}: {path} cannot be written; name a file that can.")
+    return str(path)

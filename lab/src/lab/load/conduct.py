@@ -16,7 +16,8 @@ __all__ = ["conduct"]
 def conduct(job: Job, show: Callable[[Progress], None]) -> tuple[Summary, bool]:
     """Run a job; return what came of it, and whether Ctrl-C ended it early (a second one ends it at once).
 
-    Raises LabError if the process ends without a result. In every case it has ended on return.
+    Raises LabError if the process ends without a result, KeyboardInterrupt if Ctrl-C came before there was
+    anything to tell. In every case the process has ended on return.
     """
     command = [sys.executable, "-m", "lab.load.worker", json.dumps(asdict(job))]
     # A session of its own: the terminal's Ctrl-C is for us, and we pass it on in our own way.
@@ -34,6 +35,8 @@ def _listen(process: subprocess.Popen[str], show: Callable[[Progress], None]) ->
     except KeyboardInterrupt:
         process.send_signal(signal.SIGTERM)
         summary, interrupted = _summary(process, show), True
+        if summary is None:
+            raise
     code = process.wait()
     if summary is None or code != 0:
         raise LabError(f"The load process ended with exit code {code}; what it said is above.")

@@ -26,20 +26,19 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """One moment: seconds since the start; requests and flows a second since the last report."""
+    """One moment of a load: `elapsed` of `seconds`, users, failures so far.
+
+    The rest is about the time since the last report: requests a second, flows a second by name, and the
+    95th percentile of what each took, in seconds, for those that ended in it.
+    """
 
     elapsed: float
+    seconds: float
     users: int
+    failures: int
     requests: float
     flows: dict[str, float]
-    failures: int
-
-    @property
-    def text(self) -> str:
-        """One line for people."""
-        flows = [f"{name}: {rate:.1f}/s" for name, rate in self.flows.items()]
-        parts = [f"{self.elapsed:.0f} s", f"users: {self.users}", f"requests: {self.requests:.0f}/s", *flows]
-        return ", ".join([*parts, f"failures: {self.failures}"])
+    p95: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of a load, or of the part of it that was run, over `elapsed` seconds."""
+    """What came of a load, or of the part of it that was run, over `elapsed` seconds.
+
+    `unfinished` counts the visits that were cut short at the end. They are in no quantile, so where there
+    are any, the quantiles are lower bounds.
+    """
 
     elapsed: float
+    unfinished: int = 0
     entries: list[Entry] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
 
@@ -83,7 +87,8 @@ class Summary:
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> Self:
         entries = [Entry(**entry) for entry in values["entries"]]
-        return cls(values["elapsed"], entries, [Problem(**problem) for problem in values["errors"]])
+        errors = [Problem(**problem) for problem in values["errors"]]
+        return cls(values["elapsed"], values["unfinished"], entries, errors)
 
 
 def encode(report: Progress | Summary) -> str:

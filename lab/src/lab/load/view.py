@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lab.load.reports import FLOW, Entry, Job, Progress, Summary
 
-__all__ = ["as_json", "print_summary", "progress"]
+__all__ = ["as_json", "line", "print_summary", "progress", "verdict"]
 
 WIDTH = 130  # columns where there is no terminal to ask
 MIB = 2**20
@@ -21,10 +22,23 @@ def progress() -> Iterator[Callable[[Progress], None]]:
     """Yield what shows progress: one line that changes on a terminal, else one line each."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield lambda now: console.print(now.text, soft_wrap=True)
+        yield lambda now: console.print(line(now), soft_wrap=True)
         return
     with console.status("starting ...") as status:
-        yield lambda now: status.update(now.text)
+        yield lambda now: status.update(line(now))
+
+
+def line(now: Progress) -> str:
+    """Return how it goes, in one line."""
+    time = f"{now.elapsed:.0f} of {now.seconds:.0f} s"
+    if now.elapsed > now.seconds:
+        time = f"{now.elapsed:.0f} s, waiting for the last visits"
+    flows = [
+        f"{name}: {rate:.1f}/s" + (f" (p95 {_seconds(now.p95[name])})" if name in now.p95 else "")
+        for name, rate in now.flows.items()
+    ]
+    parts = [time, f"users: {now.users}", f"requests: {now.requests:.0f}/s", *flows]
+    return ", ".join([*parts, f"failures: {now.failures}"])
 
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:
@@ -42,11 +56,18 @@ def verdict(summary: Summary) -> str:
     """Return the result in one sentence."""
     requests = sum(entry.requests for entry in summary.entries if entry.method != FLOW)
     rate = requests / summary.elapsed if summary.elapsed else 0.0
-    done = f"{requests} requests in {summary.elapsed:.1f} s ({rate:.0f} a second)"
     errors = sum(problem.count for problem in summary.errors)
     if not requests:
         return "Nothing was asked of the service."
-    return f"{done}, {errors} errors." if errors else f"{done}, no errors."
+    said = f"{_many(requests, 'request')} in {summary.elapsed:.1f} s ({rate:.0f} a second), "
+    said += f"{_many(errors, 'error') if errors else 'no errors'}."
+    if summary.unfinished:
+        said += f" Cut short at the end, and in no time above: {_many(summary.unfinished, 'visit')}."
+    return said
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def as_json(job: Job, summary: Summary) -> str:
@@ -67,11 +88,10 @@ def _entries(summary: Summary) -> Table:
 
 
 def _row(entry: Entry, elapsed: float) -> list[str]:
-    what = entry.name if entry.method == FLOW else f"{entry.method} {entry.name}"
     speed = f"{entry.bytes / MIB / elapsed:.1f}" if entry.method == FLOW and elapsed else ""
     times = [_seconds(seconds) for seconds in (entry.p50, entry.p95, entry.p99)]
     counts = [str(entry.requests), str(entry.failures), f"{entry.per_second:.1f}"]
-    return [what.replace("[", r"\["), *counts, *times, speed]
+    return [_name(entry.method, entry.name), *counts, *times, speed]
 
 
 def _seconds(seconds: float) -> str:
@@ -82,6 +102,9 @@ def _errors(summary: Summary) -> Table:
     table = Table("error", "where")
     table.add_column("count", justify="right")
     for problem in summary.errors:
-        where = f"{problem.method} {problem.name}".replace("[", r"\[")
-        table.add_row(problem.error.replace("[", r"\["), where, str(problem.count))
+        table.add_row(escape(problem.error), _name(problem.method, problem.name), str(problem.count))
     return table
+
+
+def _name(method: str, name: str) -> str:
+    return escape(name if method == FLOW else f"{method} {name}")

@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any, TextIO
@@ -23,7 +24,12 @@ import gevent  # type: ignore[import-untyped]  # it comes without types
 from gevent.event import Event  # type: ignore[import-untyped]  # the same
 from locust.env import Environment
 from locust.html import get_html_report
-from locust.stats import RequestStats, StatsEntry
+from locust.stats import (
+    RequestStats,
+    StatsEntry,
+    calculate_response_time_percentile,
+    update_stats_history,
+)
 
 from lab.load.reports import FLOW, Entry, Job, Problem, Progress, Summary, encode
 from lab.load.shapes import SHAPES
@@ -90,8 +96,11 @@ def _decoded(response: Any) -> Any:
     return response.json() if "json" in content_type else response.text
 
 
-def user_class(job: Job) -> type[FastHttpUser]:
-    """Return Locust's user for the visits of the job's module. Each has random numbers of its own."""
+def user_class(job: Job, cut_short: Callable[[], None]) -> type[FastHttpUser]:
+    """Return Locust's user for the visits of the job's module. Each has random numbers of its own.
+
+    `cut_short` is called for each visit that is killed because the load is over.
+    """
     visits = importlib.import_module(f"{job.module}.load").VISITS
     numbers = itertools.count()
 
@@ -110,6 +119,9 @@ def user_class(job: Job) -> type[FastHttpUser]:
                 chosen(self.visitor)
             except VisitFailed:
                 pass  # counted where it happened
+            except gevent.GreenletExit:
+                cut_short()
+                raise
             except Exception as error:
                 log.exception("the visit %s failed", chosen.__name__)
                 self.visitor.measure(chosen.__name__, 0.0, error=f"a bug: {type(error).__name__}")
@@ -135,11 +147,16 @@ class Load:
     def __init__(self, job: Job, out: TextIO) -> None:
         self._job, self._out = job, out
         self._environment = Environment(
-            user_classes=[user_class(job)], shape_class=shape_of(job), host=job.url, stop_timeout=LAST_VISIT
+            locustfile=f"{job.module}.load",
+            user_classes=[user_class(job, self._cut_short)],
+            shape_class=shape_of(job),
+            host=job.url,
+            stop_timeout=LAST_VISIT,
         )
         self._runner = self._environment.create_local_runner()
         self._ended = Event()
-        self._began = self._elapsed = 0.0
+        self._began = 0.0
+        self._unfinished = 0
 
     def run(self) -> None:
         """Make the load, reporting; then write the summary, and the HTML report if one is wanted."""
@@ -151,7 +168,7 @@ class Load:
         self._ended.wait()
         self._runner.stop()
         elapsed = time.monotonic() - self._began
-        self._write(summary(self._environment.stats, elapsed))
+        self._write(summary(self._environment.stats, elapsed, self._unfinished))
         if self._job.html:
             report = get_html_report(self._environment, show_download_link=False)  # type: ignore[no-untyped-call]  # untyped there
             Path(self._job.html).write_text(report)
@@ -161,14 +178,18 @@ class Load:
         self._environment.stop_timeout = INTERRUPTED
         self._ended.set()
 
+    def _cut_short(self) -> None:
+        self._unfinished += 1
+
     def _join(self, shape: gevent.Greenlet) -> None:
         shape.join()
         self._ended.set()
 
     def _report(self) -> None:
-        meter, stats = Meter(), self._environment.stats
+        meter, stats = Meter(self._job.seconds), self._environment.stats
         while not self._ended.wait(REPORT):
             self._write(meter.read(stats, time.monotonic() - self._began, self._runner.user_count))
+            update_stats_history(self._runner)  # what the charts of the report are drawn from
 
     def _write(self, report: Progress | Summary) -> None:
         try:
@@ -178,24 +199,30 @@ class Load:
 
 
 class Meter:
-    """Reads Locust's counters; rates are those since the last reading."""
+    """Reads Locust's counters; rates and quantiles are those since the last reading."""
 
-    def __init__(self) -> None:
-        self._elapsed = 0.0
-        self._counts: Counter[tuple[str, str]] = Counter()
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._elapsed = seconds, 0.0
+        self._times: dict[tuple[str, str], Counter[int]] = {}
 
     def read(self, stats: RequestStats, elapsed: float, users: int) -> Progress:
         """Return how it goes now; `elapsed` in seconds since the start."""
-        counts = Counter({key: entry.num_requests for key, entry in stats.entries.items()})
+        times = {key: Counter(entry.response_times) for key, entry in stats.entries.items()}
+        new = {key: now - self._times.get(key, Counter()) for key, now in times.items()}
         span = elapsed - self._elapsed
-        rates = {key: (count - self._counts[key]) / span for key, count in counts.items()}
-        self._elapsed, self._counts = elapsed, counts
-        flows = {name: rate for (name, method), rate in rates.items() if method == FLOW}
-        requests = sum(rate for (_, method), rate in rates.items() if method != FLOW)
-        return Progress(elapsed, users, requests, flows, stats.total.num_failures)
+        self._times, self._elapsed = times, elapsed
+        flows = {name: took for (name, method), took in new.items() if method == FLOW}
+        requests = sum(took.total() for (_, method), took in new.items() if method != FLOW)
+        rates = {name: took.total() / span for name, took in flows.items()}
+        p95 = {name: _quantile(took, 0.95) for name, took in flows.items() if took}
+        return Progress(elapsed, self._seconds, users, stats.total.num_failures, requests / span, rates, p95)
 
 
-def summary(stats: RequestStats, elapsed: float) -> Summary:
+def _quantile(times: Counter[int], share: float) -> float:
+    return calculate_response_time_percentile(times, times.total(), share) / 1000
+
+
+def summary(stats: RequestStats, elapsed: float, unfinished: int) -> Summary:
     """Return what came of it: flows first, then requests by path."""
     entries = sorted(
         stats.entries.values(), key=lambda entry: (entry.method != FLOW, entry.name, entry.method)
@@ -203,6 +230,7 @@ def summary(stats: RequestStats, elapsed: float) -> Summary:
     errors = sorted(stats.errors.values(), key=lambda error: -error.occurrences)
     return Summary(
         elapsed,
+        unfinished,
         [_entry(entry, elapsed) for entry in entries],
         [Problem(error.method, error.name, str(error.error), error.occurrences) for error in errors],
     )
