@@ -60,6 +60,7 @@ class EngineHost[E]:
         self._build, self.name = build, name
         self._engine: E | None = None
         self._users = 0
+        self.draining = False
         self._changed = asyncio.Condition()
 
     @property
@@ -94,6 +95,8 @@ class EngineHost[E]:
         successor = self._build(name)
         async with self._changed:
             await self._changed.wait_for(lambda: self._users == 0)
+            if self.draining:
+                raise EngineUnavailable("the service is stopping: no other engine starts now")
             self._users = -1
         try:
             return await self._replace(name, successor, deadline)
@@ -103,7 +106,7 @@ class EngineHost[E]:
                 self._changed.notify_all()
 
     async def _replace(self, name: str, successor: E, deadline: float) -> int:
-        unfinished = await self.stop(deadline)
+        unfinished = await self._drain(deadline)
         try:
             await _call(successor, "start", unfinished)
         except Exception as error:
@@ -113,8 +116,16 @@ class EngineHost[E]:
         self._engine, self.name = successor, name
         return len(unfinished)
 
-    async def stop(self, deadline: float) -> Sequence[Any]:
-        """Stop the engine; returns the accepted, unfinished jobs."""
+    async def stop(self, deadline: float) -> None:
+        """Stop the last engine, once; what is unfinished is for another life."""
+        if self.draining:
+            return
+        self.draining = True
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._users >= 0)
+        await self._drain(deadline)
+
+    async def _drain(self, deadline: float) -> Sequence[Any]:
         return cast(Sequence[Any], await _call(self.engine, "stop", deadline))
 
 

@@ -1,6 +1,8 @@
 """The HTTP face that every service shares: health, readiness, metrics, engine, faults, timeline."""
 
 import asyncio
+import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -51,7 +53,7 @@ class Magnitudes(BaseModel):
 
 
 def create_app(service: Service) -> FastAPI:
-    """The application. At its end it drains the engine for `lab_grace` seconds."""
+    """The application. At its end it drains the engine for `lab_grace` seconds, if nobody did before."""
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -79,11 +81,26 @@ def create_app(service: Service) -> FastAPI:
     return app
 
 
+class _Server(uvicorn.Server):
+    """Drains while it still answers, so that `/ready` can say so and progress can be watched."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._service.host.stop(self._service.settings.lab_grace)
+        await super().shutdown(sockets)
+
+
 def serve(service: Service) -> None:
-    """Run until SIGTERM or SIGINT, then drain."""
+    """Run until SIGTERM or SIGINT, then drain; returns after a clean end."""
+    for ending in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again when it has ended
+        signal.signal(ending, lambda number, frame: None)
     where = service.settings
-    uvicorn.run(create_app(service), host=where.host, port=where.port, log_config=None, access_log=False,
-                timeout_graceful_shutdown=1)  # fmt: skip
+    config = uvicorn.Config(create_app(service), host=where.host, port=where.port, log_config=None,
+                            access_log=False, timeout_graceful_shutdown=1)  # fmt: skip
+    _Server(config, service).run()
 
 
 def _common_routes(service: Service) -> APIRouter:
@@ -95,10 +112,7 @@ def _common_routes(service: Service) -> APIRouter:
 
     @routes.get("/ready", tags=["lab"])
     async def ready() -> Response:
-        missing = [name for name, ask in service.dependencies.items() if not await _answers(ask)]
-        if missing:
-            return problem(503, f"no answer within {READY_SECONDS:g} s from {', '.join(missing)}")
-        return Response('{"status":"ready"}', media_type="application/json")
+        return await _readiness(service)
 
     @routes.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
@@ -128,6 +142,15 @@ def _common_routes(service: Service) -> APIRouter:
         return [asdict(span) for span in service.timeline.since(since)]
 
     return routes
+
+
+async def _readiness(service: Service) -> Response:
+    if service.host.draining:
+        return problem(503, "draining: what runs may end, and nothing more is accepted")
+    missing = [name for name, ask in service.dependencies.items() if not await _answers(ask)]
+    if missing:
+        return problem(503, f"no answer within {READY_SECONDS:g} s from {', '.join(missing)}")
+    return Response('{"status":"ready"}', media_type="application/json")
 
 
 async def _answers(ask: Callable[[], Awaitable[object]]) -> bool:

@@ -1,8 +1,7 @@
 """An engine in a simulated world: nothing is dialled, slept on, or written to a disk."""
 
 import pytest
-
-from downloader.checks.bench import Bench
+from tests.unit.downloader.bench import Bench
 
 
 @pytest.fixture

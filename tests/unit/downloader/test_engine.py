@@ -4,9 +4,9 @@ import hashlib
 from typing import Any
 
 import pytest
+from tests.unit.downloader.bench import Bench
+from tests.unit.downloader.world import File
 
-from downloader.checks.bench import Bench
-from downloader.checks.world import File
 from downloader.contract import Busy, Conflict, InvalidJob, Job, Limits, State, UnknownJob
 
 MIB = 1024 * 1024

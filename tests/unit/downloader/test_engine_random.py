@@ -7,9 +7,9 @@ from contextlib import suppress
 from random import Random
 
 import pytest
+from tests.unit.downloader.bench import Bench
+from tests.unit.downloader.world import File, Web
 
-from downloader.checks.bench import Bench
-from downloader.checks.world import File, Web
 from downloader.contract import DownloadError, Job, Limits, State, Status
 
 MIB = 1024 * 1024

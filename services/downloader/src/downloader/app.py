@@ -29,7 +29,7 @@ from downloader.contract import (
     Status,
     UnknownJob,
 )
-from downloader.metrics import EngineStats, TransportMetrics
+from downloader.metrics import DownloadMetrics, EngineStats, TransportMetrics
 from lab_kit.engines import EngineHost, engine_class
 from lab_kit.faults import Faults
 from lab_kit.metrics import Metrics
@@ -62,6 +62,7 @@ def build(settings: Settings) -> Service:
 
     def build_engine(engine: str) -> DownloadManager:
         measured, loop = metrics.of(engine, timeline), asyncio.get_running_loop()
+        downloads.begin(engine)
         transport = network.wrap(HttpTransport(hosts), engine)
 
         def finished(status: Status) -> None:
@@ -80,7 +81,12 @@ def build(settings: Settings) -> Service:
         return manager
 
     host = EngineHost(build_engine)
-    desk = Desk(redis, Registry(redis), host, hosts, storage, settings.public_url)
+    downloads = DownloadMetrics(metrics, lambda: host.name, lambda: host.engine.stats())
+
+    def observe(record: Record) -> None:
+        downloads.ended(record.state, (record.finished or 0.0) - record.created)
+
+    desk = Desk(redis, Registry(redis), host, hosts, storage, settings.public_url, observe)
     metrics.registry.register(EngineStats(name, lambda: host.name, lambda: host.engine.stats()))
     consumer = Consumer(redis, DOWNLOADS, GROUP, desk.handle, name="downloader", prefetch=32)
     return Service(

@@ -6,8 +6,38 @@ from prometheus_client import Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from downloader.contract import Response, Stats, TransferError, Transport
+from downloader.contract import Response, State, Stats, TransferError, Transport
 from lab_kit.metrics import Metrics
+
+SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+WAITING = (State.QUEUED, State.RETRYING)
+
+
+class DownloadMetrics:
+    """How long users wait, and how many downloads do, whatever engine runs."""
+
+    def __init__(self, metrics: Metrics, engine: Callable[[], str], stats: Callable[[], Stats]) -> None:
+        self._metrics, self._engine, self._stats = metrics, engine, stats
+        self._seconds = metrics.histogram(
+            "downloader_download_seconds", "From acceptance to the end", SECONDS, "outcome"
+        )
+
+    def begin(self, engine: str) -> None:
+        """The series of `engine` start at zero."""
+        for state in State:
+            if state.final:
+                self._seconds.labels(self._metrics.service, engine, state)
+        depth = self._metrics.queue_depth.labels(self._metrics.service, engine, "downloads")
+        depth.set_function(lambda: self._waiting(engine))
+
+    def ended(self, outcome: State, seconds: float) -> None:
+        self._seconds.labels(self._metrics.service, self._engine(), outcome).observe(seconds)
+
+    def _waiting(self, engine: str) -> int:
+        if engine != self._engine():
+            return 0
+        states = self._stats().states
+        return sum(states.get(state, 0) for state in WAITING)
 
 
 class TransportMetrics:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,16 @@ from redis.exceptions import RedisError
 from downloader.adapters.hosts import AllowedHosts
 from downloader.adapters.registry import Record, Registry
 from downloader.adapters.storage import FileStorage
-from downloader.contract import Conflict, DownloadManager, Job, State, Status, UnknownJob
+from downloader.contract import (
+    Conflict,
+    DownloadManager,
+    InvalidJob,
+    Job,
+    Refused,
+    State,
+    Status,
+    UnknownJob,
+)
 from downloader.core.validate import check
 from lab_kit.engines import EngineHost
 from lab_kit.messages import FileRef, Message, read_body
@@ -55,9 +64,11 @@ class Desk:
         hosts: AllowedHosts,
         storage: FileStorage,
         public_url: str,
+        observe: Callable[[Record], None],
     ) -> None:
         self._redis, self._registry, self._host = redis, registry, host
         self._hosts, self._storage, self._public_url = hosts, storage, public_url
+        self._observe = observe
         self._ended: asyncio.Queue[Status] = asyncio.Queue()
         self._ending: dict[str, Status] = {}
         self._waiting: dict[str, list[asyncio.Future[Record]]] = defaultdict(list)
@@ -84,8 +95,11 @@ class Desk:
         """Returns when the download of a `lab:downloads` message is done. The same message is the same job."""
         request = read_body(message, Request)
         job_id = hashlib.sha256(message.id.encode()).hexdigest()[:32]
-        if job_id not in self._registry:
-            await self.accept([(job_id, request, message.trace)])
+        try:
+            if job_id not in self._registry:
+                await self.accept([(job_id, request, message.trace)])
+        except (InvalidJob, Refused) as error:
+            raise Reject(str(error)) from error
         record = await self._end_of(job_id)
         if record.state is not State.DONE:
             raise Reject(f"the download {record.state}: {record.error or 'by request'}")
@@ -130,8 +144,7 @@ class Desk:
         record = await self._settled(job_id)
         if not record.state.final:
             raise Conflict(f"download {job_id!r} is {record.state}: cancel it first")
-        await asyncio.to_thread(self._storage.remove, job_id)
-        await self._registry.remove(job_id)
+        await self._remove(job_id)
 
     def ended(self, loop: asyncio.AbstractEventLoop, status: Status) -> None:
         """The engine's `finished` port, from any thread."""
@@ -143,6 +156,7 @@ class Desk:
             status = await self._ended.get()
             record = self._registry.find(status.job.id).with_status(status)
             await self._tell(record)
+            self._observe(self._registry.find(status.job.id))
             await self._forget(status.job.id)
             self._ending.pop(status.job.id, None)
             for waiter in self._waiting.pop(status.job.id, ()):
@@ -158,11 +172,16 @@ class Desk:
             try:
                 if record.state is State.DONE:
                     await publish(self._redis, FILES, self._announcement(record))
-                return await self._registry.finish(record)
+                return await self._remove(*await self._registry.finish(record))
             except (RedisError, StreamFull) as error:
                 log.warning("cannot tell the end of a download yet", download=record.job.id, error=str(error))
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, 5.0)
+
+    async def _remove(self, *job_ids: str) -> None:
+        for job_id in job_ids:
+            await asyncio.to_thread(self._storage.remove, job_id)
+            await self._registry.remove(job_id)
 
     def _announcement(self, record: Record) -> Message:
         url = f"{self._public_url}/v1/files/{record.job.id}"

@@ -88,8 +88,8 @@ class Registry:
         """Remember that an unfinished download is paused, or no longer is."""
         await self._save(replace(self.find(job_id), state=state))
 
-    async def finish(self, record: Record) -> None:
-        """Remember the end of a download, and forget the oldest ends beyond `KEEP`."""
+    async def finish(self, record: Record) -> list[str]:
+        """Remember the end of a download; returns the oldest ends beyond `KEEP`, to be removed."""
         ended = replace(record, finished=time.time())
         both = self._redis.pipeline(transaction=True)
         both.hset(self._records_key, record.job.id, _encode(ended))
@@ -97,8 +97,7 @@ class Registry:
         both.zrange(self._finished_key, 0, -KEEP - 1)
         *_, oldest = await both.execute()
         self._records[record.job.id] = ended
-        for job_id in oldest:
-            await self.remove(job_id)
+        return list(oldest)
 
     async def remove(self, *job_ids: str) -> None:
         """Forget downloads; unknown ones are no error."""

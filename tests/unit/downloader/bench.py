@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass, field
 from random import Random
 
-from downloader.checks.world import Disk, File, Web
+from tests.unit.downloader.world import Disk, File, Web
+
 from downloader.contract import Job, Limits, Ports, State, Status
 from downloader.engine import DownloadManager
 from lab_kit.simulated import SimulatedClock, SimulatedPool
