@@ -112,3 +112,21 @@ def test_refusals_name_file_key_and_value(body: str, key: str, word: str) -> Non
 def test_a_file_without_services_is_refused(text: str) -> None:
     with pytest.raises(ComposeError, match=r"^lab.yaml"):
         read(text, {}, "lab.yaml")
+
+
+def test_what_only_containers_need_is_ignored() -> None:
+    text = """
+    x-hard: &hard {read_only: true, tmpfs: [/tmp], cap_drop: [ALL], init: true}
+    x-face: &face {build: {context: .}, image: "web"}
+    services:
+      web:
+        <<: [*hard, *face]
+        command: [run]
+        mem_limit: ${WEB_MEMORY:-1g}
+        cpus: ${WEB_CPUS:-0}
+        depends_on: {base: {condition: service_healthy, required: false}}
+        healthcheck: {test: ["CMD-SHELL", "find $$HOME -newermt -1minute"], start_period: 5s}
+      base: {command: [run]}
+    """
+    web = read(textwrap.dedent(text), {}).services["web"]
+    assert (web.command, web.needs, web.environment, web.mounts) == (("run",), ("base",), {}, ())
