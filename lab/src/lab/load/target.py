@@ -63,7 +63,7 @@ def require_ready(challenge: Challenge, url: str) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise LabError(
-            f"{challenge.folder} does not answer at {url} ({reason}): start it with `lab up`, "
+            f"{challenge.folder} does not answer at {url} ({getattr(reason, 'strerror', None) or reason}): start it with `lab up`, "
             f"or say where it is with {challenge.variable}."
         ) from None
 
