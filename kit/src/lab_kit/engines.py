@@ -12,6 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 
 class EngineUnavailable(RuntimeError):
     """The engine asked for cannot be loaded or started; the text is the Python error. The old one goes on."""
@@ -35,7 +39,11 @@ def engine_class(module: str, name: str, workspace: Path) -> type:
     except EngineUnavailable:
         raise
     except BaseException as error:  # a learner's file may raise anything while it is imported
-        raise EngineUnavailable("".join(traceback.format_exception(error, limit=-3))) from error
+        raise EngineUnavailable(_shown(error)) from error
+
+
+def _shown(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error, limit=-3))
 
 
 def _load(module: str, name: str, workspace: Path) -> object:
@@ -53,11 +61,23 @@ def _load(module: str, name: str, workspace: Path) -> object:
     return mine
 
 
-class EngineHost[E]:
-    """Owns the running engine; `build(name)` makes a new one. `use` and `switch` wait for each other."""
+async def _no_jobs() -> Sequence[Any]:
+    return ()
 
-    def __init__(self, build: Callable[[str], E], name: str = "reference") -> None:
-        self._build, self.name = build, name
+
+class EngineHost[E]:
+    """Owns the running engine. `use` and `switch` wait for each other.
+
+    `build(name)` makes a new engine; `unfinished` reads from a durable place the jobs that have not ended.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[str], E],
+        name: str = "reference",
+        unfinished: Callable[[], Awaitable[Sequence[Any]]] = _no_jobs,
+    ) -> None:
+        self._construct, self.name, self._unfinished = build, name, unfinished
         self._engine: E | None = None
         self._users = 0
         self.draining = False
@@ -69,10 +89,10 @@ class EngineHost[E]:
         assert self._engine is not None, "the host is not started"
         return self._engine
 
-    async def start(self, jobs: Sequence[Any]) -> None:
-        """Build and start the first engine with the unfinished `jobs` of an earlier life."""
+    async def start(self) -> None:
+        """Build the first engine, and start it with what an earlier life left unfinished."""
         self._engine = self._build(self.name)
-        await _call(self._engine, "start", jobs)
+        await _call(self._engine, "start", await self._unfinished())
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[E]:
@@ -106,15 +126,23 @@ class EngineHost[E]:
                 self._changed.notify_all()
 
     async def _replace(self, name: str, successor: E, deadline: float) -> int:
-        unfinished = await self._drain(deadline)
+        unfinished = await self._take_back(deadline)
         try:
             await _call(successor, "start", unfinished)
         except Exception as error:
             self._engine = self._build(self.name)
             await _call(self._engine, "start", unfinished)
-            raise EngineUnavailable("".join(traceback.format_exception(error, limit=-3))) from error
+            raise EngineUnavailable(_shown(error)) from error
         self._engine, self.name = successor, name
         return len(unfinished)
+
+    async def _take_back(self, deadline: float) -> Sequence[Any]:
+        """The jobs of the engine that goes; if it cannot say which, what was accepted durably."""
+        try:
+            return list(await self._drain(deadline))
+        except Exception:
+            log.exception("the engine did not stop properly", engine=self.name)
+            return await self._unfinished()
 
     async def stop(self, deadline: float) -> None:
         """Stop the last engine, once; what is unfinished is for another life."""
@@ -124,6 +152,14 @@ class EngineHost[E]:
         async with self._changed:
             await self._changed.wait_for(lambda: self._users >= 0)
         await self._drain(deadline)
+
+    def _build(self, name: str) -> E:
+        try:
+            return self._construct(name)
+        except EngineUnavailable:
+            raise
+        except Exception as error:
+            raise EngineUnavailable(_shown(error)) from error
 
     async def _drain(self, deadline: float) -> Sequence[Any]:
         return cast(Sequence[Any], await _call(self.engine, "stop", deadline))

@@ -27,7 +27,7 @@ READY_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Service:
-    """The parts of a service. `unfinished` fetches an earlier life's jobs; `tasks` run beside the engine."""
+    """The parts of a service. `tasks` run beside the engine, until it has been drained."""
 
     name: str
     settings: ServiceSettings
@@ -38,7 +38,6 @@ class Service:
     routes: Sequence[APIRouter] = ()
     statuses: Mapping[type[Exception], int] = field(default_factory=dict)
     dependencies: Mapping[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
-    unfinished: Callable[[], Awaitable[Sequence[Any]]] | None = None
     tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
 
 
@@ -57,7 +56,7 @@ def create_app(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        await service.host.start(await service.unfinished() if service.unfinished else ())
+        await service.host.start()
         _show_engine(service)
         background = [
             service.metrics.watch_loop(lambda: service.host.name),

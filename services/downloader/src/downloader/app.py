@@ -80,7 +80,7 @@ def build(settings: Settings) -> Service:
         manager: DownloadManager = engine_class(name, engine, settings.lab_workspace)(ports, settings.limits)
         return manager
 
-    host = EngineHost(build_engine)
+    host = EngineHost(build_engine, unfinished=lambda: desk.unfinished())
     downloads = DownloadMetrics(metrics, lambda: host.name, lambda: host.engine.stats())
 
     def observe(record: Record) -> None:
@@ -99,7 +99,6 @@ def build(settings: Settings) -> Service:
         routes=[Routes(desk, storage).router()],
         statuses=STATUSES,
         dependencies={"redis": redis.ping},
-        unfinished=desk.unfinished,
         tasks=[desk.tell_ends, consumer.run, lambda: metrics.watch_stream(redis, DOWNLOADS, GROUP)],
     )
 
