@@ -1,0 +1,44 @@
+"""A lab that is up: healthy, measured, loaded, and nowhere but here."""
+
+from stacks import BASE, Stack
+from web import eventually, get, query
+
+
+def test_everything_is_healthy(stack: Stack) -> None:
+    health = stack.health()
+    assert set(stack.compose) - {"grafana"} <= set(health)
+    assert all(health.values()), health
+
+
+def test_every_component_answers_where_its_port_was_moved_to(stack: Stack) -> None:
+    assert all(BASE < port < BASE + 1000 for port in stack.ports.values())
+    running = set(stack.health()) & set(stack.ports)
+    assert {name for name in running if not stack.ready(name)} == set()
+
+
+def test_nothing_listens_beyond_this_machine(stack: Stack) -> None:
+    assert stack.listeners() == {"127.0.0.1"}
+
+
+def test_every_scrape_target_is_up(stack: Stack) -> None:
+    def health() -> dict[str, str]:
+        active = get(stack.url("prometheus") + "/api/v1/targets?state=active")["data"]["activeTargets"]
+        return {target["labels"]["job"]: target["health"] for target in active}
+
+    eventually(lambda: set(health().values()) == {"up"})
+    measured = set(stack.compose) - {"redis", "grafana", "load"}
+    assert set(health()) == measured
+
+
+def test_the_gentle_load_runs(stack: Stack) -> None:
+    def done() -> float:
+        return sum(query(stack.url("prometheus"), 'lab_tasks_total{service="downloader",outcome="done"}'))
+
+    before = eventually(done)
+    assert eventually(lambda: done() > before)
+
+
+def test_memory_stays_within_its_limits(stack: Stack) -> None:
+    shares = stack.memory()
+    assert set(shares) == set(stack.health())
+    assert {name: share for name, share in shares.items() if share > 0.8} == {}
