@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 import structlog
 
+PATIENCE_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
@@ -151,7 +152,10 @@ class EngineHost[E]:
         self.draining = True
         async with self._changed:
             await self._changed.wait_for(lambda: self._users >= 0)
-        await self._drain(deadline)
+        try:
+            await self._drain(deadline)
+        except Exception:
+            log.exception("the engine did not stop properly", engine=self.name)
 
     def _build(self, name: str) -> E:
         try:
@@ -162,7 +166,8 @@ class EngineHost[E]:
             raise EngineUnavailable(_shown(error)) from error
 
     async def _drain(self, deadline: float) -> Sequence[Any]:
-        return cast(Sequence[Any], await _call(self.engine, "stop", deadline))
+        async with asyncio.timeout(deadline + PATIENCE_SECONDS):
+            return cast(Sequence[Any], await _call(self.engine, "stop", deadline))
 
 
 async def _call(engine: object, method: str, argument: object) -> object:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -48,5 +49,14 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    wrong = [f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}" for one in error.errors()]
+    wrong = [_told(one) for one in error.errors()]
     return problem(422, "; ".join(wrong), errors=wrong)
+
+
+def _told(one: Mapping[str, Any]) -> str:
+    """One thing that is wrong, where, and with which value."""
+    if one["type"] == "json_invalid":
+        return f"the body is no JSON: {one['ctx']['error']} at character {one['loc'][-1]}"
+    where = ".".join(map(str, one["loc"][1:])) or one["loc"][0]
+    given = "" if one["type"] == "missing" else f", not {one['input']!r:.80}"
+    return f"{where}: {one['msg']}{given}"

@@ -21,6 +21,7 @@ from lab_kit.metrics import Metrics, ProcessFacts
 from lab_kit.problems import install_problems, problem
 from lab_kit.settings import ServiceSettings
 from lab_kit.timeline import Timeline
+from lab_kit.watchdog import Watchdog, reason_of_start, start_again
 
 READY_SECONDS = 1.0
 
@@ -58,7 +59,9 @@ def create_app(service: Service) -> FastAPI:
     async def life(app: FastAPI) -> AsyncIterator[None]:
         await service.host.start()
         _show_engine(service)
+        watchdog = Watchdog(lambda: service.host.name == "mine", start_again)
         background = [
+            watchdog.run(),
             service.metrics.watch_loop(lambda: service.host.name),
             *(task() for task in service.tasks),
         ]
@@ -103,7 +106,7 @@ def serve(service: Service) -> None:
 
 
 def _common_routes(service: Service) -> APIRouter:
-    routes = APIRouter()
+    routes, reason = APIRouter(), reason_of_start()
 
     @routes.get("/health", tags=["lab"])
     async def health() -> dict[str, str]:
@@ -119,11 +122,13 @@ def _common_routes(service: Service) -> APIRouter:
 
     @routes.get("/lab/engine", tags=["lab"])
     async def engine() -> dict[str, str]:
-        return {"engine": service.host.name}
+        return {"engine": service.host.name, "reason": reason}
 
     @routes.put("/lab/engine", tags=["lab"])
     async def switch(wanted: EngineName) -> dict[str, object]:
+        nonlocal reason
         handed_over = await service.host.switch(wanted.engine, service.settings.lab_grace)
+        reason = ""
         _show_engine(service)
         return {"engine": service.host.name, "handed_over": handed_over}
 

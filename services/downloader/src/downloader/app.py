@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from downloader.adapters.desk import Desk, Request
 from downloader.adapters.faults import FAULTS, FaultyStorage, FaultyTransport
@@ -49,6 +49,10 @@ STATUSES: dict[type[Exception], int] = {
 EVENT_SECONDS = 0.5
 
 type Batch = Annotated[list[Request], Field(min_length=1, max_length=1000)]
+type Wanted = Annotated[
+    Annotated[Request, Tag("download")] | Annotated[Batch, Tag("downloads")],
+    Discriminator(lambda given: _kind(given)),
+]
 type PageSize = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -119,11 +123,12 @@ class Routes:
         api.post(one + "/resume")(self.resume)
         api.post(one + "/cancel")(self.cancel)
         api.delete(one, status_code=204)(self.delete)
-        api.get(one + "/events", response_class=EventSourceResponse)(self.events)
+        known = [Depends(self.look)]  # before the answer begins, so that an unknown download is a 404
+        api.get(one + "/events", response_class=EventSourceResponse, dependencies=known)(self.events)
         api.get("/files/{job_id}")(self.file)
         return api
 
-    async def create(self, wanted: Request | Batch) -> dict[str, Any] | list[dict[str, Any]]:
+    async def create(self, wanted: Wanted) -> dict[str, Any] | list[dict[str, Any]]:
         """Accept one download or a list of them, all or none; durable before the answer."""
         requests = wanted if isinstance(wanted, list) else [wanted]
         trace = uuid.uuid4().hex
@@ -179,6 +184,10 @@ class Routes:
             raise Conflict(f"download {job_id!r} is {record.state}: there is no file yet")
         path, name = self._storage.path(job_id), record.name or job_id
         return FileResponse(path, media_type="application/octet-stream", filename=name)
+
+
+def _kind(given: object) -> str:
+    return "downloads" if isinstance(given, list) else "download"
 
 
 def _shown(record: Record) -> dict[str, Any]:

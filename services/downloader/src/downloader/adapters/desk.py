@@ -131,8 +131,8 @@ class Desk:
         """Go on with a paused download, or try a failed one again."""
         record = await self._settled(job_id)
         if record.state is State.FAILED:
-            await self._registry.mark(job_id, State.QUEUED)
-            await self._submit([record.job])
+            async with self._registry.marked(job_id, State.QUEUED):
+                await self._submit([record.job])
             return self.look(job_id)
         return await self._change(job_id, "resume", State.QUEUED)
 
@@ -180,8 +180,8 @@ class Desk:
 
     async def _remove(self, *job_ids: str) -> None:
         for job_id in job_ids:
-            await asyncio.to_thread(self._storage.remove, job_id)
             await self._registry.remove(job_id)
+            await asyncio.to_thread(self._storage.remove, job_id)
 
     def _announcement(self, record: Record) -> Message:
         url = f"{self._public_url}/v1/files/{record.job.id}"
@@ -223,9 +223,7 @@ class Desk:
         record = self._registry.find(job_id)
         if record.state.final:
             raise Conflict(f"download {job_id!r} is {record.state}: too late to {verb} it")
-        async with self._host.use() as engine:
+        async with self._registry.marked(job_id, state or record.state), self._host.use() as engine:
             change: Any = getattr(engine, verb)
             change(job_id)
-        if state:
-            await self._registry.mark(job_id, state)
         return self.look(job_id)

@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -84,9 +86,17 @@ class Registry:
         self._records.update({record.job.id: record for record in records})
         return records
 
-    async def mark(self, job_id: str, state: State) -> None:
-        """Remember that an unfinished download is paused, or no longer is."""
-        await self._save(replace(self.find(job_id), state=state))
+    @asynccontextmanager
+    async def marked(self, job_id: str, state: State) -> AsyncIterator[None]:
+        """Remember first that a download is paused, or no longer is, or begins anew; then do it in the block.
+        If the block raises, what was remembered before is restored."""
+        before = self.find(job_id)
+        await self._save(replace(before, state=state))
+        try:
+            yield
+        except Exception:
+            await self._save(before)
+            raise
 
     async def finish(self, record: Record) -> list[str]:
         """Remember the end of a download; returns the oldest ends beyond `KEEP`, to be removed."""
