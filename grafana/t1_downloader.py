@@ -2,7 +2,7 @@
 
 from layout import Dashboard, Line, Row
 from panels import Panel, Query
-from rows import concurrency, of, rate, red
+from rows import concurrency, of, quantile, rate, red
 
 LABELS = of("downloader")
 
@@ -28,6 +28,7 @@ def downloader() -> Dashboard:
 
 def _transfer() -> list[Panel]:
     sent = 'rate(origin_bytes_sent_total{service="origin"}[$__rate_interval])'
+    done = f'{LABELS}, outcome="done"'
     return [
         Panel(
             "Bytes that arrive, beside bytes sent",
@@ -47,6 +48,19 @@ def _transfer() -> list[Panel]:
             (Query(f"sum by (state) (downloader_downloads{{{LABELS}}})", "{{state}}"),),
             decimals=0,
             stacked=True,
+        ),
+        Panel(
+            "Time to a whole file",
+            "What a user waits, from acceptance to the last byte: it follows the queue of downloads.",
+            "s",
+            tuple(
+                Query(
+                    quantile(share, "downloader_download_seconds", done, "engine"), f"{{{{engine}}}} {name}"
+                )
+                for share, name in ((0.5, "p50"), (0.95, "p95"))
+            ),
+            by_engine=True,
+            dashed="p95$",
         ),
     ]
 
