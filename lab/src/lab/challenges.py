@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lab import LabError, WrongUsage
 
-__all__ = ["GROUP", "Challenge", "find", "installed"]
+__all__ = ["GROUP", "Challenge", "find", "home", "installed"]
 
 GROUP = "lab.challenges"
 
@@ -77,3 +77,8 @@ def _folder(module: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ImportError(f"no package {module!r} is installed")
     return Path(spec.submodule_search_locations[0])
+
+
+def home(challenge: Challenge) -> Path:
+    """Return the folder of its package."""
+    return _folder(challenge.module)

@@ -1,13 +1,14 @@
 """The command `lab`. Each group of commands lives beside what it does and registers itself here.
 
-Exit codes: 0 done, 1 failed, 64 wrong usage (EX_USAGE of sysexits.h), 130 interrupted.
+Exit codes: 0 done, 1 failed, 64 wrong usage (EX_USAGE of sysexits.h), 130 interrupted; `check` has two more.
 """
 
 import sys
 
 import typer
 
-from lab import LabError, WrongUsage
+from lab import Ended, LabError, WrongUsage
+from lab.grader import commands as grader_commands
 from lab.load import commands as load_commands
 from lab.supervisor import commands as supervisor_commands
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (supervisor_commands, load_commands):
+for group in (supervisor_commands, load_commands, grader_commands):
     group.register(app)
 
 
@@ -36,5 +37,7 @@ def main() -> None:
         sys.exit(USAGE if isinstance(error, WrongUsage) else 1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except Ended:
+        raise
     except SystemExit as ending:
         sys.exit(USAGE if ending.code == 2 else ending.code)  # 2 is what the library says for wrong usage

@@ -1,1 +1,1 @@
-"""The graded requirements of T1, and the simulated world they are judged in."""
+"""What an engine of T1 is graded on. One function is one requirement; its docstring says which."""

@@ -1,0 +1,22 @@
+"""Judges an engine by its challenge's checks, and shows why it failed. What checks use is here."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from lab_kit.ports import Ports
+
+__all__ = ["Explore", "Inconclusive", "Scenario"]
+
+type Scenario = Callable[[type[Any], Ports], None]
+"""Makes an engine of the class it is given, with the ports it is given, lets it work, asserts."""
+
+
+class Inconclusive(Exception):
+    """Raised by a scenario when what it is about did not happen: a fault that never fired judges nothing."""
+
+
+class Explore(Protocol):
+    """The fixture `explore`: judges the engine under many schedules of its threads."""
+
+    def __call__(self, scenario: Scenario, *, schedules: int = 20) -> None:
+        """Run `scenario` under `schedules` schedules; the check ends here if the engine fails one of them."""

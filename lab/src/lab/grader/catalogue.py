@@ -1,0 +1,44 @@
+"""The checks of a challenge, read but not run: one function is one check, its docstring the requirement."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import LabError
+from lab.challenges import Challenge, home
+
+__all__ = ["Check", "checks_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One requirement, and where it is judged."""
+
+    name: str
+    requirement: str
+    file: Path
+
+    @property
+    def node(self) -> str:
+        """What pytest calls it."""
+        return f"{self.file}::test_{self.name}"
+
+
+def checks_of(challenge: Challenge, only: Sequence[str] = ()) -> list[Check]:
+    """The checks by file and line, or those named `only`. Raises LabError where there is none."""
+    files = sorted((home(challenge) / "checks").glob("test_*.py"))
+    found = [check for file in files for check in _in(file)]
+    known = {check.name: check for check in found}
+    unknown = [name for name in only if name not in known]
+    if unknown or not found:
+        missing = f"no check {unknown[0]!r}" if unknown else "nothing to check"
+        raise LabError(f"{challenge.code} has {missing}: {', '.join(known) or 'no test_*.py in checks'}.")
+    return [known[name] for name in only] if only else found
+
+
+def _in(file: Path) -> Iterator[Check]:
+    for node in ast.parse(file.read_text(encoding="utf-8"), str(file)).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            requirement = " ".join((ast.get_docstring(node) or "").split())
+            yield Check(node.name.removeprefix("test_"), requirement, file)

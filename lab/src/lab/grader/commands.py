@@ -1,0 +1,62 @@
+"""lab check. What it needs is imported when it runs, so that `lab --help` is quick."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["register", "workspace"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the application."""
+    app.command()(check)
+
+
+def check(
+    challenge: Annotated[str, typer.Argument(help="A challenge's code, folder or module: T1, downloader.")],
+    engine: Annotated[
+        str, typer.Option("--engine", "-e", help="mine, reference, naive, starter or mutant:NAME.")
+    ] = "mine",
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this check; may be repeated.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same schedules, same failure.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
+    seconds: Annotated[float, typer.Option(min=5, help="The longest that one check may take.")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Judge an engine by its challenge's checks; exit 0 pass, 1 fail, 2 inconclusive, 3 the grader's own error.
+
+    Example: lab check T1 --only no_update_is_lost --seed 7
+    """
+    from lab import Ended, LabError, WrongUsage
+    from lab.challenges import find, installed
+    from lab.grader import view
+    from lab.grader.catalogue import checks_of
+    from lab.grader.grade import grade
+
+    try:
+        chosen = find(challenge, installed())
+        count = len(checks_of(chosen, only or ()))
+        with view.progress(count, quiet=as_json) as done:
+            wanted = range(seed, seed + seeds)
+            report = grade(
+                chosen, engine, workspace(), only=only or (), seeds=wanted, seconds=seconds, done=done
+            )
+    except LabError as error:
+        raise WrongUsage(str(error)) from error
+    view.save_traces(report, workspace() / "traces")
+    typer.echo(view.as_json(report)) if as_json else view.print_report(report)
+    raise Ended(report.verdict.exit_code)
+
+
+def workspace() -> Path:
+    """Where the learner's files are: LAB_WORKSPACE, else `workspace` beside the nearest compose.yaml."""
+    named = os.environ.get("LAB_WORKSPACE")
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    beside = (folder for folder in (here, *here.parents) if (folder / "compose.yaml").is_file())
+    return next(beside, here) / "workspace"

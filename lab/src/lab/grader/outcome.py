@@ -1,0 +1,56 @@
+"""What judging one scenario comes to, whoever judged it."""
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lab.grader.verdicts import Verdict
+
+__all__ = ["Budget", "Outcome", "Step", "said"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long to search: `schedules`, but no longer than `seconds`; `steps` bounds one schedule.
+
+    `effort` is how many steps may be taken to find a failing schedule that is easier to read.
+    """
+
+    schedules: int = 20
+    seconds: float = 20.0
+    steps: int = 200_000
+    effort: int = 1_500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A thread went on at `line` of `file`; an empty file is none of the engine's."""
+
+    thread: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Same scenario, files, seed and Python: same outcome, step by step.
+
+    `threads` is how many threads ran lines of the engine. `steps` are those of the schedule that failed; before
+    each of `stops` a thread was stopped that could have gone on.
+    """
+
+    verdict: Verdict
+    detail: str = ""
+    seed: int = 0
+    schedules: int = 0
+    threads: int = 0
+    steps: Sequence[Step] = field(default=(), repr=False)
+    stops: Sequence[int] = ()
+    error: BaseException | None = field(default=None, repr=False)
+
+
+def said(error: BaseException | None) -> str:
+    """What an exception says, without its traceback; of an assertion with a message, only that."""
+    text = "".join(traceback.format_exception_only(error)).strip()
+    message, _, compared = text.removeprefix("AssertionError: ").partition("\nassert ")
+    return message or f"assert {compared}"

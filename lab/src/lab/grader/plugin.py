@@ -1,0 +1,97 @@
+"""The pytest plugin of the child process: it gives checks their fixtures, and turns what happens into verdicts."""
+
+import traceback
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.grader import Explore, Inconclusive, Scenario
+from lab.grader.engines import EngineSource
+from lab.grader.outcome import Budget, Outcome, said
+from lab.grader.threads import judge
+from lab.grader.verdicts import Verdict
+
+__all__ = ["Judged", "Plugin"]
+
+
+class NotPassed(Exception):
+    """Ends a check with the outcome that was found."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.detail)
+        self.outcome = outcome
+
+
+@dataclass(slots=True)
+class Judged:
+    """What became of the check; `outcome` is the last of a search."""
+
+    verdict: Verdict
+    detail: str = ""
+    outcome: Outcome | None = None
+    schedules: int = 0
+
+
+class Plugin:
+    """One engine before one check; `judged` afterwards is None if pytest did not run it at all."""
+
+    def __init__(self, source: EngineSource, seeds: Sequence[int], budget: Budget) -> None:
+        self._source, self._seeds, self._budget = source, seeds, budget
+        self._last: Outcome | None = None
+        self._schedules = 0
+        self.judged: Judged | None = None
+
+    @pytest.fixture
+    def engine(self) -> type[Any]:
+        """The engine's class, for a check that needs no search."""
+        return self._source.load()
+
+    @pytest.fixture
+    def explore(self) -> Explore:
+        """See `lab.grader.Explore`."""
+
+        def explore(scenario: Scenario, *, schedules: int = self._budget.schedules) -> None:
+            budget = replace(self._budget, schedules=schedules)
+            for seed in self._seeds:
+                self._last = judge(self._source, scenario, seed, budget)
+                self._schedules += self._last.schedules
+                if self._last.verdict is not Verdict.PASS:
+                    raise NotPassed(self._last) from self._last.error
+
+        return explore
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, Any, Any]:
+        report = yield
+        if call.when == "call" or call.excinfo:
+            self.judged = self._judge(call.excinfo.value if call.excinfo else None, call.when)
+        return report
+
+    def _judge(self, error: BaseException | None, when: str) -> Judged:
+        if error is None:
+            return Judged(Verdict.PASS, outcome=self._last, schedules=self._schedules)
+        if isinstance(error, NotPassed):
+            outcome = error.outcome
+            detail = outcome.detail + self._where(outcome.error)
+            return Judged(outcome.verdict, detail, outcome, self._schedules)
+        if isinstance(error, Inconclusive):
+            return Judged(Verdict.INCONCLUSIVE, said(error))
+        theirs = isinstance(error, AssertionError) or bool(self._where(error))
+        if when == "call" and theirs:
+            return Judged(Verdict.FAIL, said(error) + self._where(error))
+        return Judged(Verdict.ERROR, "".join(traceback.format_exception(error)))
+
+    def _where(self, error: BaseException | None) -> str:
+        """The innermost line of the engine's own files that `error` came through."""
+        frames = traceback.extract_tb(error.__traceback__) if error else []
+        own = [frame for frame in frames if _within(Path(frame.filename), self._source.own)]
+        return f"\n{Path(own[-1].filename).name}:{own[-1].lineno}  {own[-1].line}" if own else ""
+
+
+def _within(path: Path, places: Sequence[Path]) -> bool:
+    return any(path == place or place in path.parents for place in places)

@@ -1,0 +1,86 @@
+"""A failure in columns, one for each thread: which lines of the engine it ran, and where it was stopped."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.grader.outcome import Outcome
+
+__all__ = ["render"]
+
+WIDTH, NEAR, LAST, COLUMNS = 110, 4, 60, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A thread ran a line; `stopped` before, if another thread could have gone on instead."""
+
+    thread: str
+    file: str
+    line: int
+    stopped: bool
+
+
+def render(outcome: Outcome, files: Sequence[Path]) -> str:
+    """The lines of `files` around each moment at which a thread was stopped, at most the last sixty.
+
+    Empty where no thread was: then the order of the threads does not matter.
+    """
+    sources = _sources(files)
+    rows = list(_rows(outcome, sources))
+    kept = _near_stops(rows)[-LAST:]
+    threads = list(dict.fromkeys(rows[at].thread for at in kept))
+    return "\n".join(_lines(rows, kept, threads if len(threads) <= COLUMNS else [], sources))
+
+
+def _sources(files: Sequence[Path]) -> Mapping[str, Sequence[str]]:
+    paths = [path for file in files for path in (sorted(file.rglob("*.py")) if file.is_dir() else [file])]
+    return {path.name: path.read_text(encoding="utf-8").splitlines() for path in paths}
+
+
+def _rows(outcome: Outcome, sources: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    """Each line once for as long as a thread stays on it."""
+    last, stopped, stops = ("", "", 0), False, set(outcome.stops)
+    for at, step in enumerate(outcome.steps):
+        stopped = stopped or at in stops
+        where = step.thread, step.file, step.line
+        if step.file in sources and where != last:
+            yield Row(*where, stopped)
+            last, stopped = where, False
+
+
+def _near_stops(rows: Sequence[Row]) -> list[int]:
+    """The rows where a thread was stopped, and those where it went on."""
+    centres = []
+    for at, row in enumerate(rows):
+        if at and row.stopped and row.thread != rows[at - 1].thread:
+            centres.append(at)
+            resumed = (later for later in range(at, len(rows)) if rows[later].thread == rows[at - 1].thread)
+            centres.extend(resumed_at for resumed_at in [next(resumed, None)] if resumed_at)
+    near = {at for centre in centres for at in range(centre - NEAR, centre + NEAR)}
+    return [at for at in range(len(rows)) if at in near]
+
+
+def _lines(
+    rows: Sequence[Row], kept: Sequence[int], threads: Sequence[str], sources: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    width = WIDTH // max(1, len(threads))
+    if threads:
+        yield "".join(thread.ljust(width) for thread in threads).rstrip()
+    for before, at in zip([None, *kept], kept, strict=False):
+        if before is not None and at > before + 1:
+            yield " ..."
+        row = rows[at]
+        code = _cut(f"{row.line:>4}  {_source(row, sources)}", width)
+        column = threads.index(row.thread) if threads else 0
+        yield " " * (column * width) + code if threads else f"{row.thread:<16}{code}"
+
+
+def _source(row: Row, sources: Mapping[str, Sequence[str]]) -> str:
+    lines = sources[row.file]
+    code = lines[row.line - 1].strip() if 0 < row.line <= len(lines) else ""
+    return code if len(sources) == 1 else f"{row.file}: {code}"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) < width else f"{text[: width - 5]} ..."
