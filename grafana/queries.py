@@ -113,12 +113,12 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="also fail for what needs something switched on")
     wanted = parser.parse_args()
     if not wanted.prometheus:
-        print("\n".join(f"{query.name:45} {query.expr}" for query in queries()))
+        print("\n".join(f"{query.name:50} {query.expr}" for query in queries()))
         return 0
     optional = {} if wanted.all else needs()
     answers = ask_all(wanted.prometheus.rstrip("/"), wanted.wait, optional)
     for query, values in answers.items():
-        print(f"{query.name:45} {_shown(values)}")
+        print(f"{query.name:50} {_shown(values)}")
     empty = missing_from(answers, optional)
     for query in empty:
         print(f"empty: {query.name}: {query.expr}", file=sys.stderr)
