@@ -27,10 +27,10 @@ SERVICES = sorted(path.parent for path in ROOT.glob("services/*/pyproject.toml")
 MODULES = ("contract", "core", "engine", "adapters", "naive", "metrics", "config", "app", "load", "__main__")
 SOURCES = sorted(
     path
-    for tree in ("kit/src", "lab/src", "services", "tests", ".ci")
+    for tree in ("kit/src", "lab/src", "services", "grafana", "docker", "tests", ".ci")
     for path in (ROOT / tree).rglob("*.py")
 )
-LONGEST_FILE, LONGEST_MAIN, LARGEST_KIT = 300, 30, 1000
+LONGEST_FILE, LONGEST_MAIN, LARGEST_KIT = 300, 30, 1100
 
 
 def module_of(service: Path) -> Path:

@@ -13,12 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-dashboard = pytest.importorskip(
-    "grafana_foundation_sdk.models.dashboard", reason="the SDK is not in the lock"
-)
-plugins = pytest.importorskip("grafana_foundation_sdk.cog.plugins", reason="the SDK is not in the lock")
-encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder", reason="the SDK is not in the lock")
+from grafana_foundation_sdk.cog import encoder, plugins
+from grafana_foundation_sdk.models import dashboard
 
 FILES = sorted((Path(__file__).parent.parent.parent / "grafana/dashboards").glob("*.json"))
 OF_THE_PROMETHEUS_PLUGIN = {"step", "titleFormat", "tagKeys"}  # of its annotations; later schemas have them
