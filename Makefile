@@ -1,6 +1,6 @@
 # Names, no logic: what each does is a script or a command of its own.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab down test check load bench lock clean
+.PHONY: help setup up down lab test check e2e load bench lock clean
 BIN := .venv/bin
 SERVICE ?= downloader
 
@@ -10,11 +10,14 @@ help:  ## show this
 setup:  ## make .venv from the lock; nothing is installed outside this folder
 	@lab/setup.sh
 
+up:  ## start the lab in containers; returns when all are healthy
+	@docker compose up --detach --build --wait
+
+down:  ## end the containers; their data stays
+	@docker compose down
+
 lab: setup  ## start the lab here, without Docker; Ctrl-C ends it
 	@$(BIN)/lab up
-
-down: setup  ## end a lab that runs in the background
-	@$(BIN)/lab down
 
 test: setup  ## all tests: units, real components, the shape of the repository
 	@$(BIN)/pytest -q
@@ -25,6 +28,10 @@ check: setup  ## format, lint, types, who may import whom
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
+e2e: setup  ## the whole lab from outside: as processes, then in containers
+	@LAB_E2E=processes $(BIN)/pytest -q tests/e2e
+	@LAB_E2E=compose $(BIN)/pytest -q tests/e2e
+
 load: setup  ## load on a running service: make load SERVICE=downloader
 	@$(BIN)/lab load $(SERVICE)
 
@@ -34,5 +41,5 @@ bench: setup  ## measure against the peers; prints ratios
 lock: setup  ## bring requirements.lock up to the newest versions that fit
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' --group dev --all-extras --no-emit-package lab-kit kit/pyproject.toml lab/pyproject.toml services/*/pyproject.toml -o requirements.lock
 
-clean:  ## remove what was made here, the lab's data included
-	@rm -rf .venv .lab .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+clean:  ## end it all and remove what was made here, the lab's data included
+	@lab/clean.sh

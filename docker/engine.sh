@@ -4,19 +4,18 @@
 #   docker/engine.sh stop    ends the engine that `start` started, and no other
 # Images stay in the engine's own store for the next time.
 set -eu
-cd "$(dirname "$0")/.."
 
-state=.lab/engine
+state=/run/concurrency-lab # one engine a machine, whichever checkout started it
 plugins=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins
 
 say() { echo "engine: $*"; }
+fail() { say "$*" >&2; exit 1; }
 answers() { docker info >/dev/null 2>&1; }
 has_plugins() { docker compose version >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1; }
 
 need_debian_and_root() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && return
-    say "no Docker engine with Compose v2 answers, and installing one here needs root on Debian." >&2
-    exit 1
+    fail "no Docker engine with Compose v2 answers, and installing one here needs root on Debian."
 }
 
 install_engine() {
@@ -30,7 +29,8 @@ install_engine() {
 install_plugins() {
     say "fetching the plugins compose and buildx"
     draft=$(mktemp -d)
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 '/debian/$')
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 '/debian/$') ||
+        fail "apt knows no Debian mirror, where Compose v2 could come from: install docker-compose and docker-buildx."
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$draft/list"
     mkdir -p "$draft/lists/partial" "$draft/cache/archives/partial"
     apart="-oDir::Etc::SourceList=$draft/list -oDir::Etc::SourceParts=- -oDir::State::Lists=$draft/lists"
@@ -48,15 +48,14 @@ install_plugins() {
 start_engine() {
     say "starting dockerd"
     mkdir -p "$state"
-    dockerd --pidfile "$PWD/$state/pid" >"$state/log" 2>&1 </dev/null &
+    dockerd --pidfile "$state/pid" >"$state/log" 2>&1 </dev/null &
     for _ in $(seq 120); do
         answers && return
         kill -0 $! 2>/dev/null || break
         sleep 0.5
     done
-    say "dockerd does not answer; the end of its log:" >&2
     tail -n 20 "$state/log" >&2
-    exit 1
+    fail "dockerd does not answer; above is the end of $state/log."
 }
 
 start() {

@@ -30,7 +30,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> "Iterator[Stack]":
+def report(pytestconfig: pytest.Config) -> dict[str, str]:
+    """What was measured, by name; printed at the end."""
+    return pytestconfig.stash[figures]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, report: dict[str, str]) -> "Iterator[Stack]":
     """A lab that is up, with nothing stored before; ended afterwards, whatever happened."""
     from stacks import Containers, Processes
     from web import eventually, query
@@ -43,10 +49,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
         lab.up()
         ready = time.monotonic()
         eventually(lambda: query(lab.url("prometheus"), FIRST_PANEL))
-        pytestconfig.stash[figures] |= {
-            "from up to all healthy": f"{ready - began:.1f} s",
-            "from there to the first panel": f"{time.monotonic() - ready:.1f} s",
-        }
+        report["from up to all healthy"] = f"{ready - began:.1f} s"
+        report["from there to the first panel"] = f"{time.monotonic() - ready:.1f} s"
         yield lab
     finally:
         lab.down(data=True)

@@ -38,7 +38,8 @@ def test_the_gentle_load_runs(stack: Stack) -> None:
     assert eventually(lambda: done() > before)
 
 
-def test_memory_stays_within_its_limits(stack: Stack) -> None:
+def test_memory_stays_within_its_limits(stack: Stack, report: dict[str, str]) -> None:
     shares = stack.memory()
+    report["memory, as a share of its limit"] = ", ".join(f"{n} {s:.0%}" for n, s in sorted(shares.items()))
     assert set(shares) == set(stack.health())
     assert {name: share for name, share in shares.items() if share > 0.8} == {}
