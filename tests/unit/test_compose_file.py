@@ -77,3 +77,12 @@ def test_the_offline_variant_has_a_stand_in_for_everything_but_grafana() -> None
     for name, changes in OFFLINE["services"].items():
         own = "build" in SERVICES[name]
         assert name == "grafana" or ("build" in changes if own else "offline" in changes["image"])
+
+
+def test_every_setting_is_explained_with_its_default() -> None:
+    settings = re.findall(r"\$\{(\w+):-([^}]*)\}", yaml.safe_dump(DOCUMENT))
+    explained = (ROOT / "docs/operations.md").read_text()
+    rows = {
+        name: f"| `{name}` | `{default}` |" if default else f"| `{name}` | |" for name, default in settings
+    }
+    assert {name for name, row in rows.items() if row not in explained} == set()
