@@ -1,15 +1,15 @@
-"""A scripted web for the checks: it answers as told, notes what it was asked, and counts what went wrong."""
+"""A scripted web for the checks: it answers as told, notes what it was asked, counts what went wrong."""
 
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 from downloader.contract import ConnectionLost
 from lab_kit.ports import Clock
 
-HOST = "http://files.lab.test"
 PIECE = 256 * 1024
 
 
@@ -38,13 +38,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What happens to one request instead of the answer: a status, a hang, or a drop after some bytes."""
+    """What happens to one request instead of the answer: a status, a hang, or a drop after some bytes.
+
+    `short`: the drop looks like the end of the body. `then` is called when it happens.
+    """
 
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     drop_after: int | None = None
     short: bool = False
     hang: bool = False
+    then: Callable[[], None] | None = None
 
 
 class Web:
@@ -61,9 +65,8 @@ class Web:
         self.most_open: Counter[str] = Counter()
         self.on_read: Callable[[str], None] = lambda url: None
 
-    def put(self, name: str, body: bytes, *, ranges: bool = True) -> str:
-        """Put a file on the web, or another one in its place; returns its URL."""
-        url = f"{HOST}/{name}"
+    def put(self, url: str, body: bytes, *, ranges: bool = True) -> str:
+        """Put a file on the web, or another one in its place; returns `url`."""
         known = self.pages.get(url)
         etag = f'"{int(known.etag.strip(chr(34))) + 1}"' if known else '"1"'
         self.pages[url] = Page(body, etag, ranges)
@@ -75,6 +78,11 @@ class Web:
 
     def asks(self, url: str) -> list[Asked]:
         return [asked for asked in self.asked if asked.url == url]
+
+    def waits(self, url: str) -> list[float]:
+        """Seconds between the requests for `url`."""
+        moments = [asked.at for asked in self.asks(url)]
+        return [later - earlier for earlier, later in pairwise(moments)]
 
     def get(self, url: str, headers: Mapping[str, str]) -> "Answer":
         self.asked.append(Asked(self.clock.monotonic(), url, dict(headers)))
@@ -156,6 +164,8 @@ class Answer:
 
     def _drop(self) -> int:
         self._web.fired["drop"] += 1
+        if self._trouble.then:
+            self._trouble.then()
         if self._trouble.short:
             return 0
         raise ConnectionLost("the connection was reset by the peer")
