@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from tests.integration.downloader.conftest import Downloader, StartDownloader, Web
 
 MIB = 1024 * 1024
-LARGE, SMALL = 6 * MIB, 128 * 1024
-GRACE, WORKERS, ONE_READ = 2.0, 8, 64 * 1024
+LARGE, SMALL = 8 * MIB, 128 * 1024
+GRACE, WORKERS, ONE_READ = 1.0, 8, 64 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +30,14 @@ def busy(
     patience(lambda: service.metric("downloader_received_bytes_total") > 0)
     small = service.create(*(web.file(f"{name}-small{number}", SMALL) for number in range(20)), priority=-1)
     assert service.ask("POST", f"/v1/downloads/{small[-1]}/pause").body["state"] == "paused"
-    patience(lambda: all(service.look(job_id)["received"] > MIB for job_id in large))
+    patience(lambda: all(service.look(job_id)["received"] > MIB // 2 for job_id in large))
     return large + small
 
 
 def test_what_drains_in_time_is_told_and_the_rest_goes_on_later(
     service: "Downloader", web: "Web", patience: Callable[..., Any]
 ) -> None:
-    *job_ids, paused = busy(service, web, patience, "slow", 0.5 * MIB)
+    *job_ids, paused = busy(service, web, patience, "slow", MIB)
     assert service.terminate() == 0, service.log()[-3000:]
     ended = service.files_on_disk()
     assert ended < len(job_ids), "all had ended: the stop interrupted nothing"
@@ -71,26 +71,11 @@ def test_while_it_drains_it_says_so_and_accepts_nothing(
         (429, "application/problem+json"),
         (503, "application/problem+json"),
     )
-    assert service.process.wait(30) == 0
+    assert service.terminate() == 0, "a second SIGTERM interrupts the drain"
     with pytest.raises(urllib3.exceptions.HTTPError):
         service.ask("GET", "/health")
     web.faults()
     service.start()
     assert [end["state"] for end in service.ended(job_ids)] == ["done"] * len(job_ids)
     assert web.file("too-late") not in [one["url"] for one in service.all()]
-
-
-def test_a_stop_with_nothing_to_do_is_an_end_at_once(service: "Downloader") -> None:
-    assert service.terminate() == 0
-    service.start()
-
-
-def test_a_second_sigterm_changes_nothing(
-    service: "Downloader", web: "Web", patience: Callable[..., Any]
-) -> None:
-    *job_ids, _ = busy(service, web, patience, "twice", MIB)
-    service.process.send_signal(signal.SIGTERM)
-    assert service.terminate() == 0
-    web.faults()
-    service.start()
-    assert [end["state"] for end in service.ended(job_ids)] == ["done"] * len(job_ids)
+    assert service.terminate() == 0, "a stop with nothing to do"
