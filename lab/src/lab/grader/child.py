@@ -1,10 +1,13 @@
-"""One check in a process of its own: `python -m lab.grader.child`. Started by `process`, never by hand.
+"""Judges checks, each in a process of its own: `python -m lab.grader.child`. Started by `process`, never by hand.
 
-Its order comes as JSON in the last argument, its result goes to a file, so that nothing an engine prints is taken
-for a result. It ends with `os._exit`: threads that an engine left behind keep nothing alive.
+It has everything imported and one thread, so a copy of it is a process that is ready at once. For each order, one
+line of JSON, it forks; it answers with the copy's id, and when that has ended with its exit code. Results go to a
+file, so that nothing an engine prints is taken for one.
 """
 
 import faulthandler
+import gc
+import importlib
 import json
 import os
 import resource
@@ -12,30 +15,68 @@ import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import pytest
 
 from lab.challenges import find, installed
 from lab.grader.engines import EngineInvalid, EngineSource, engine_source, require_contract
 from lab.grader.outcome import Budget, said
+from lab.grader.plugin import Plugin
+from lab.grader.threads import can_search
+from lab.grader.trace import render
 from lab.grader.verdicts import Verdict
 
 MEMORY, FILE_SIZE, OPEN_FILES = 4 << 30, 256 << 20, 512
-QUIET = ("-p", "no:cacheprovider", "-p", "no:logging", "-p", "no:threadexception", "-p", "no:unraisableexception",
-         "-p", "no:faulthandler", "-p", "no:warnings", "-p", "no:capture", "-p", "no:terminal",
-         "--import-mode=importlib", "-c", os.devnull)  # fmt: skip
+WITHOUT = ("cacheprovider", "capture", "faulthandler", "logging", "terminal", "threadexception",
+           "unraisableexception", "warnings")  # fmt: skip
 
 
 def main() -> None:
-    order: dict[str, Any] = json.loads(sys.argv[1])
-    with open(order["results"], "w", encoding="utf-8") as results, open(order["stacks"], "w") as stacks:
+    """Serve orders until standard input ends."""
+    _prepare()
+    orders, answers = sys.stdin, os.fdopen(os.dup(1), "w", buffering=1)
+    for line in orders:
+        copy = os.fork()
+        if not copy:
+            _serve(json.loads(line))
+        print(copy, file=answers)
+        _, status = os.waitpid(copy, 0)
+        print(os.waitstatus_to_exitcode(status), file=answers)
+
+
+def _prepare() -> None:
+    """Import what every copy needs, but no engine."""
+    if can_search():
+        importlib.import_module("lab.grader.planted")
+    for challenge in installed():
+        importlib.import_module(f"{challenge.module}.contract")
+    gc.freeze()
+
+
+def _serve(order: Mapping[str, Any]) -> NoReturn:
+    """Judge one order. Ends here: threads that an engine left behind keep nothing alive."""
+    folder = Path(order["folder"])
+    os.setsid()
+    os.chdir(folder)
+    _redirect(folder / "output")
+    with (folder / "stacks").open("w") as stacks:
         _limit(order["seconds"])
         faulthandler.dump_traceback_later(order["seconds"], exit=True, file=stacks)
         try:
             result = _judge(order)
         except BaseException as error:  # a learner's file may raise anything; the parent has to hear of it
             result = {"verdict": Verdict.ERROR, "detail": "".join(traceback.format_exception(error))}
-        results.write(json.dumps(result))
+        (folder / "results").write_text(json.dumps(result), encoding="utf-8")
+    sys.stdout.flush()
     os._exit(0)
+
+
+def _redirect(output: Path) -> None:
+    for target, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        opened = os.open(output if target else os.devnull, flags)
+        os.dup2(opened, target)
+        os.close(opened)
 
 
 def _limit(seconds: float) -> None:
@@ -76,13 +117,9 @@ def _unusable(source: EngineSource, module: str) -> str:
 
 
 def _run(source: EngineSource, order: Mapping[str, Any]) -> dict[str, Any]:
-    import pytest
-
-    from lab.grader.plugin import Plugin
-    from lab.grader.trace import render
-
     plugin = Plugin(source, order["seeds"], Budget(seconds=order["seconds"] / 2, effort=order["effort"]))
-    pytest.main([*QUIET, order["node"]], plugins=[plugin])
+    without = [option for name in WITHOUT for option in ("-p", f"no:{name}")]
+    pytest.main([*without, "--import-mode=importlib", "-c", os.devnull, order["node"]], plugins=[plugin])
     judged = plugin.judged
     if judged is None:
         return {"verdict": Verdict.ERROR, "detail": f"pytest ran nothing of {order['node']}"}

@@ -5,13 +5,15 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from queue import Queue
 
 from lab.challenges import Challenge
 from lab.grader.catalogue import Check, checks_of
 from lab.grader.engines import engine_source
 from lab.grader.outcome import Budget
-from lab.grader.process import Order, Reply, run
+from lab.grader.process import Judge, Order, Reply
 from lab.grader.verdicts import CheckResult, Report, Verdict
 
 __all__ = ["WALL_SECONDS", "grade"]
@@ -37,14 +39,28 @@ def grade(
     engine_source(challenge, engine, workspace)
     checks, began = checks_of(challenge, only), time.monotonic()
 
+    waiting: Queue[Judge] = Queue()
+
     def judge(check: Check) -> CheckResult:
-        reply = run(Order(challenge.code, engine, workspace, check.node, seeds, seconds, effort))
+        child = waiting.get()
+        try:
+            reply = child.run(order(check))
+        finally:
+            waiting.put(child)
         result = _result(challenge, engine, check, reply)
         done(result)
         return result
 
-    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        results = list(pool.map(judge, checks))
+    def order(check: Check) -> Order:
+        return Order(
+            challenge.code, engine, str(workspace.resolve()), check.node, list(seeds), seconds, effort
+        )
+
+    at_once = min(len(checks), os.cpu_count() or 2)
+    with ExitStack() as stack:
+        for _ in range(at_once):
+            waiting.put(stack.enter_context(Judge()))
+        results = list(stack.enter_context(ThreadPoolExecutor(at_once)).map(judge, checks))
     return Report(challenge.code, engine, time.monotonic() - began, results)
 
 

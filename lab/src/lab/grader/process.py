@@ -1,7 +1,8 @@
-"""Runs one check in a child process that cannot take the lab with it: bounded in time, memory and output."""
+"""Runs checks in child processes that cannot take the lab with them: bounded in time, memory and output."""
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,24 +11,25 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from types import TracebackType
+from typing import Any, Self
 
 from lab.grader.verdicts import Verdict
 
-__all__ = ["Order", "Reply", "run"]
+__all__ = ["Judge", "Order", "Reply"]
 
-GRACE, KEPT = 5.0, 20_000
+GRACE, KEPT, START_SECONDS = 5.0, 20_000, 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a child is to judge, with which seeds, in at most how many seconds; `effort`: see `Budget`."""
+    """What is to be judged, with which seeds, in at most how many seconds; `effort`: see `Budget`."""
 
     challenge: str
     engine: str
-    workspace: Path
+    workspace: str
     node: str
     seeds: Sequence[int]
     seconds: float
@@ -47,47 +49,59 @@ class Reply:
     seconds: float = 0.0
 
 
-def run(order: Order) -> Reply:
-    """Judge `order`. Returns within its seconds and a short grace, whatever the engine does."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="lab-check-", ignore_cleanup_errors=True) as folder:
-        code, output = _child(order, Path(folder))
-        found = _reply(order, Path(folder), code)
-    return Reply(**found, output=output, seconds=time.monotonic() - began)
+class Judge:
+    """A child that forks a copy of itself for each order (see `child`). For one thread at a time."""
 
+    def __init__(self) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "lab.grader.child"],
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,  # `select` must see what has not been read yet
+            start_new_session=True,
+        )
 
-def _child(order: Order, folder: Path) -> tuple[int | None, str]:
-    """Its exit code, or None when it had to be killed; and the end of what it printed."""
-    message = {**_fields(order), "results": str(folder / "results"), "stacks": str(folder / "stacks")}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "lab.grader.child", json.dumps(message)],
-        cwd=folder,
-        env=_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    printed = _Tail(child.stdout)
-    try:
-        code: int | None = child.wait(order.seconds + GRACE)
-    except subprocess.TimeoutExpired:
-        code = None
-    finally:
-        _kill_group(child)
-    return code, printed.text()
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _kill_group(self._child.pid)
+        self._child.communicate()
 
-def _fields(order: Order) -> dict[str, object]:
-    return {
-        "challenge": order.challenge,
-        "engine": order.engine,
-        "workspace": str(order.workspace.resolve()),
-        "node": order.node,
-        "seeds": list(order.seeds),
-        "seconds": order.seconds,
-        "effort": order.effort,
-    }
+    def run(self, order: Order) -> Reply:
+        """Judge `order`. Returns within its seconds and a short grace, whatever the engine does."""
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="lab-check-", ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            os.mkfifo(folder / "output")
+            printed = _Tail(folder / "output")
+            code = self._copy(order, folder)
+            reply = _reply(order, folder, code)
+            return Reply(**reply, output=printed.text(), seconds=time.monotonic() - began)
+
+    def _copy(self, order: Order, folder: Path) -> int | None:
+        """The exit code of the copy that did it, or None where it had to be killed."""
+        assert self._child.stdin
+        self._child.stdin.write(json.dumps({**asdict(order), "folder": str(folder)}).encode() + b"\n")
+        self._child.stdin.flush()
+        copy = self._answer(START_SECONDS)
+        if copy is None:
+            raise RuntimeError("the grader's child process does not start; see what it printed above")
+        code = self._answer(order.seconds + GRACE)
+        _kill_group(copy)
+        if code is None:
+            self._answer(GRACE)
+        return code
+
+    def _answer(self, seconds: float) -> int | None:
+        """The next number from the child, which writes whole lines; None where none came in time."""
+        assert self._child.stdout
+        ready, _, _ = select.select([self._child.stdout], [], [], seconds)
+        line = self._child.stdout.readline() if ready else b""
+        return int(line) if line else None
 
 
 def _environment() -> dict[str, str]:
@@ -96,54 +110,63 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"} | fixed
 
 
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    """End the child and whatever it started; its session is its own."""
+def _kill_group(leader: int) -> None:
+    """End a process and whatever it started; its session is its own."""
     with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _reply(order: Order, folder: Path, code: int | None) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((folder / "results").read_text(encoding="utf-8"))
-        return {**found, "verdict": Verdict(str(found["verdict"]))}
+        return {**found, "verdict": Verdict(found["verdict"])}
     except (OSError, ValueError):
-        return _without_result(order, _read(folder / "stacks"), code)
+        return {"verdict": Verdict.FAIL, "detail": _without_result(order, folder / "stacks", code)}
 
 
-def _without_result(order: Order, stacks: str, code: int | None) -> dict[str, Any]:
-    if code is None or stacks:
-        late = (
-            f"no end after {order.seconds:.0f} s; where each thread was:\n{stacks or 'it could not be asked'}"
+def _without_result(order: Order, stacks: Path, code: int | None) -> str:
+    where = stacks.read_text(encoding="utf-8", errors="replace") if stacks.exists() else ""
+    if code is None or where:
+        return (
+            f"no end after {order.seconds:.0f} s; where each thread was:\n{where or 'it could not be asked'}"
         )
-        return {"verdict": Verdict.FAIL, "detail": late}
     if code < 0:
-        return {"verdict": Verdict.FAIL, "detail": f"its process was ended by {signal.Signals(-code).name}"}
-    return {"verdict": Verdict.FAIL, "detail": f"its process ended with code {code} before the check did"}
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        return f"its process was ended by {signal.Signals(-code).name}"
+    return f"its process ended with code {code} before the check did"
 
 
 class _Tail:
-    """Reads a pipe to its end, on a thread of its own, and keeps what came last."""
+    """Reads a named pipe to its end, on a thread of its own, and keeps what came last."""
 
-    def __init__(self, pipe: IO[bytes] | None) -> None:
-        assert pipe is not None
-        self._pipe, self._kept, self._dropped = pipe, b"", 0
+    def __init__(self, pipe: Path) -> None:
+        self._descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self._kept, self._dropped = b"", 0
+        self._over = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def text(self) -> str:
-        """What is kept. Waits a moment for the end: a process that got away may hold the pipe open."""
-        self._thread.join(GRACE)
+        """What is kept, now that whoever wrote has ended."""
+        self._over.set()
+        self._thread.join()
+        os.close(self._descriptor)
         note = f"[{self._dropped} bytes before this were dropped]\n" if self._dropped else ""
         return note + self._kept.decode(errors="replace")
 
     def _read(self) -> None:
-        with self._pipe:
-            while piece := self._pipe.read1(65536):  # type: ignore[attr-defined]  # a buffered pipe has it
-                together = self._kept + piece
-                self._kept = together[-KEPT:]
-                self._dropped += len(together) - len(self._kept)
+        while True:
+            over = self._over.is_set()
+            ready, _, _ = select.select([self._descriptor], [], [], 0.02)
+            piece = self._piece() if ready else b""
+            if over and not piece:
+                return
+            together = self._kept + piece
+            self._kept = together[-KEPT:]
+            self._dropped += len(together) - len(self._kept)
+            if ready and not piece:
+                self._over.wait(0.02)  # nobody has opened it yet, or everybody has closed it
+
+    def _piece(self) -> bytes:
+        with suppress(BlockingIOError):
+            return os.read(self._descriptor, 65536)
+        return b""

@@ -134,7 +134,7 @@ def test_a_short_body_is_no_file(explore: Explore) -> None:
 
 
 def test_never_stitches_two_versions(explore: Explore) -> None:
-    """When the file on the server has become another one, the download starts over, and counts that as a restart."""
+    """When the file on the server has become another one, the download starts over, and `restarts` says so."""
 
     def scenario(engine: type[DownloadManager], ports: Ports) -> None:
         world = World(engine, ports)

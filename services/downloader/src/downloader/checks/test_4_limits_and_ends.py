@@ -23,7 +23,7 @@ def test_workers_are_bounded(explore: Explore) -> None:
 
 
 def test_each_host_is_bounded(explore: Explore) -> None:
-    """At most `limits.per_host` transfers go to one host at once; workers that are free then serve another host."""
+    """At most `limits.per_host` transfers go to one host at once; free workers then serve another host."""
 
     def scenario(engine: type[DownloadManager], ports: Ports) -> None:
         world = World(engine, ports, latency=1.0)
