@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -24,6 +25,7 @@ from lab_kit.timeline import Timeline
 from lab_kit.watchdog import Watchdog, reason_of_start, start_again
 
 READY_SECONDS = 1.0
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Service:
     tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
 
 
+def _nothing(error: BaseException) -> None: ...
+
+
 class EngineName(BaseModel):
     model_config = ConfigDict(extra="forbid")
     engine: str
@@ -52,8 +57,19 @@ class Magnitudes(BaseModel):
     faults: dict[str, float]
 
 
-def create_app(service: Service) -> FastAPI:
-    """The application. At its end it drains the engine for `lab_grace` seconds, if nobody did before."""
+def create_app(service: Service, failed: Callable[[BaseException], object] = _nothing) -> FastAPI:
+    """The application. At its end it drains the engine for `lab_grace` seconds, if nobody did before.
+
+    An error that ends one of the tasks, which are meant to run for ever, ends `/ready`, and `failed` is told.
+    """
+    failures: list[BaseException] = []
+
+    def look_at(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error:
+            log.error("a task of the service ended", exc_info=error)
+            failures.append(error)
+            failed(error)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -66,6 +82,8 @@ def create_app(service: Service) -> FastAPI:
             *(task() for task in service.tasks),
         ]
         running = [asyncio.create_task(task) for task in background]
+        for task in running:
+            task.add_done_callback(look_at)
         try:
             yield
         finally:
@@ -77,7 +95,7 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title=service.name, lifespan=life)
     install_problems(app, {UnknownFault: 422, EngineUnavailable: 422, **service.statuses})
     service.metrics.registry.register(ProcessFacts(service.name, lambda: service.host.name, service.faults))
-    for router in (_common_routes(service), *service.routes):
+    for router in (_common_routes(service, failures), *service.routes):
         app.include_router(router)
     app.add_middleware(_Measured, service=service)
     return app
@@ -86,9 +104,18 @@ def create_app(service: Service) -> FastAPI:
 class _Server(uvicorn.Server):
     """Drains while it still answers, so that `/ready` can say so and progress can be watched."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        super().__init__(config)
+    def __init__(self, service: Service) -> None:
+        where, app = service.settings, create_app(service, self.fail)
+        super().__init__(
+            uvicorn.Config(app, host=where.host, port=where.port, log_config=None, access_log=False,
+                           timeout_graceful_shutdown=1)
+        )  # fmt: skip
         self._service = service
+        self.failure: BaseException | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """End as if asked to; whoever started the process starts it again."""
+        self.failure, self.should_exit = error, True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._service.host.stop(self._service.settings.lab_grace)
@@ -96,16 +123,16 @@ class _Server(uvicorn.Server):
 
 
 def serve(service: Service) -> None:
-    """Run until SIGTERM or SIGINT, then drain; returns after a clean end."""
+    """Run until SIGTERM or SIGINT, then drain; returns after a clean end. Raises what ended a task."""
     for ending in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again when it has ended
         signal.signal(ending, lambda number, frame: None)
-    where = service.settings
-    config = uvicorn.Config(create_app(service), host=where.host, port=where.port, log_config=None,
-                            access_log=False, timeout_graceful_shutdown=1)  # fmt: skip
-    _Server(config, service).run()
+    server = _Server(service)
+    server.run()
+    if server.failure:
+        raise server.failure
 
 
-def _common_routes(service: Service) -> APIRouter:
+def _common_routes(service: Service, failures: Sequence[BaseException]) -> APIRouter:
     routes, reason = APIRouter(), reason_of_start()
 
     @routes.get("/health", tags=["lab"])
@@ -114,7 +141,7 @@ def _common_routes(service: Service) -> APIRouter:
 
     @routes.get("/ready", tags=["lab"])
     async def ready() -> Response:
-        return await _readiness(service)
+        return await _readiness(service, failures)
 
     @routes.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
@@ -148,7 +175,9 @@ def _common_routes(service: Service) -> APIRouter:
     return routes
 
 
-async def _readiness(service: Service) -> Response:
+async def _readiness(service: Service, failures: Sequence[BaseException]) -> Response:
+    if failures:
+        return problem(503, f"a part of the service ended, and it has to start again: {failures[0]!r}")
     if service.host.draining:
         return problem(503, "draining: what runs may end, and nothing more is accepted")
     missing = [name for name, ask in service.dependencies.items() if not await _answers(ask)]

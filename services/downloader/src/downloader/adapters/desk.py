@@ -69,6 +69,7 @@ class Desk:
         self._redis, self._registry, self._host = redis, registry, host
         self._hosts, self._storage, self._public_url = hosts, storage, public_url
         self._observe = observe
+        self._arriving = asyncio.Lock()
         self._ended: asyncio.Queue[Status] = asyncio.Queue()
         self._ending: dict[str, Status] = {}
         self._waiting: dict[str, list[asyncio.Future[Record]]] = defaultdict(list)
@@ -96,8 +97,9 @@ class Desk:
         request = read_body(message, Request)
         job_id = hashlib.sha256(message.id.encode()).hexdigest()[:32]
         try:
-            if job_id not in self._registry:
-                await self.accept([(job_id, request, message.trace)])
+            async with self._arriving:  # the same message may be here twice at once
+                if job_id not in self._registry:
+                    await self.accept([(job_id, request, message.trace)])
         except (InvalidJob, Refused) as error:
             raise Reject(str(error)) from error
         record = await self._end_of(job_id)
@@ -154,12 +156,19 @@ class Desk:
         """Publish and remember the ends of downloads, for ever; Redis may be away for as long as it likes."""
         while True:
             status = await self._ended.get()
-            record = self._registry.find(status.job.id).with_status(status)
-            await self._tell(record)
-            self._observe(self._registry.find(status.job.id))
-            await self._forget(status.job.id)
-            self._ending.pop(status.job.id, None)
-            for waiter in self._waiting.pop(status.job.id, ()):
+            if status.job.id in self._registry:
+                await self._conclude(self._registry.find(status.job.id).with_status(status))
+            else:
+                log.warning("a download ended that nobody knows", download=status.job.id)
+
+    async def _conclude(self, record: Record) -> None:
+        job_id = record.job.id
+        await self._tell(record)
+        self._observe(self._registry.find(job_id))
+        await self._forget(job_id)
+        self._ending.pop(job_id, None)
+        for waiter in self._waiting.pop(job_id, ()):
+            if not waiter.done():  # whoever waited may have been cancelled
                 waiter.set_result(record)
 
     def _note(self, status: Status) -> None:

@@ -119,7 +119,10 @@ class Registry:
             self._records.pop(job_id, None)
 
     async def _save(self, record: Record) -> None:
-        await self._redis.hset(self._records_key, record.job.id, _encode(record))
+        both = self._redis.pipeline(transaction=True)
+        both.hset(self._records_key, record.job.id, _encode(record))
+        both.zrem(self._finished_key, record.job.id)  # one that begins anew is not forgotten meanwhile
+        await both.execute()
         self._records[record.job.id] = record
 
 
