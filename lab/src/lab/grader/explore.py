@@ -4,6 +4,7 @@ This is the only place that knows which library does it (`interleave_test`, pinn
 CPython 3.11 to 3.13 an unlocked counter survives it, and a search finds the race within a few schedules.
 """
 
+import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,8 @@ from unittest.mock import patch
 import interleave_test
 from interleave_test import _scheduler
 
-from lab.grader import Inconclusive, modelled
+from lab.grader import Inconclusive, forbidden, modelled
+from lab.grader.forbidden import PROCESS, no_processes
 from lab.grader.outcome import Budget, Outcome, Step, said
 from lab.grader.shrink import shrink
 from lab.grader.strategy import Endless, Given, Point, Search, Strategy
@@ -88,14 +90,14 @@ class _Exploration:
         def main() -> None:
             self._main()
 
-        with modelled.patched(), patch.object(_scheduler, "Scheduler", _Scheduler):
+        with modelled.patched(), no_processes(), patch.object(_scheduler, "Scheduler", _Scheduler):
             return interleave_test.explore(
                 main,
                 iterations=schedules,
                 seed=self._seed,
                 strategy=strategy,
                 include=list(self._files),
-                timeout=STUCK_SECONDS,
+                timeout=min(STUCK_SECONDS, self._budget.seconds / 3),
                 raise_on_failure=False,
             )
 
@@ -108,6 +110,8 @@ class _Exploration:
             pool.shutdown(wait=False)
 
     def _judge(self, result: interleave_test.Result) -> tuple[Verdict, str]:
+        if forbidden.tried:
+            return Verdict.FAIL, f"{PROCESS}: {', '.join(sorted(forbidden.tried))}"
         if result.failure:
             return self._explain(result.failure)
         run, wanted = result.schedules_run, self._budget.schedules
@@ -132,6 +136,17 @@ class _Scheduler(_scheduler.Scheduler):
     """Lets the running thread go on for as long as the strategy says, without asking it: five times as fast."""
 
     _strategy: Strategy
+
+    def _compute_should_trace(self, filename: str) -> bool:
+        """Only what was asked for: by itself the library skips whatever is installed."""
+        path = os.path.realpath(filename)
+        places: list[str] = self._include or []
+        return any(path == place or path.startswith(f"{place}{os.sep}") for place in places)
+
+    def _fail(self, kind: str, exc: BaseException | None, details: str = "") -> None:
+        super()._fail(kind, exc, details)
+        if kind == "hang":  # threads that do not come back are not waited for
+            self._done, self._recs = True, []
 
     def _on_instruction(self, code: CodeType, offset: int) -> Any:
         search = self._strategy

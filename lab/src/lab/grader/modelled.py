@@ -166,10 +166,10 @@ class Clock:
     """The clock port, in virtual seconds."""
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return float(_primitives.monotonic())
 
     def time(self) -> float:
-        return time.time()
+        return float(_primitives.time())
 
     def sleep(self, seconds: float) -> None:
         threading.Event().wait(max(0.0, seconds))

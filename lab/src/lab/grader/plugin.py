@@ -59,7 +59,7 @@ class Plugin:
                 self._last = judge(self._source, scenario, seed, budget)
                 self._schedules += self._last.schedules
                 if self._last.verdict is not Verdict.PASS:
-                    raise NotPassed(self._last) from self._last.error
+                    raise NotPassed(self._last)
 
         return explore
 
@@ -67,10 +67,10 @@ class Plugin:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, Any, Any]:
-        report = yield
         if call.when == "call" or call.excinfo:
             self.judged = self._judge(call.excinfo.value if call.excinfo else None, call.when)
-        return report
+            call.excinfo = None  # no report of it is shown, and to write one may take longer than the check
+        return (yield)
 
     def _judge(self, error: BaseException | None, when: str) -> Judged:
         if error is None:

@@ -53,7 +53,11 @@ class Judge:
     """A child that forks a copy of itself for each order (see `child`). For one thread at a time."""
 
     def __init__(self) -> None:
-        self._child = subprocess.Popen(
+        self._child = self._start()
+
+    @staticmethod
+    def _start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [sys.executable, "-m", "lab.grader.child"],
             env=_environment(),
             stdin=subprocess.PIPE,
@@ -84,6 +88,8 @@ class Judge:
 
     def _copy(self, order: Order, folder: Path) -> int | None:
         """The exit code of the copy that did it, or None where it had to be killed."""
+        if self._child.poll() is not None:  # an engine has killed its parent, too
+            self._child = self._start()
         assert self._child.stdin
         self._child.stdin.write(json.dumps({**asdict(order), "folder": str(folder)}).encode() + b"\n")
         self._child.stdin.flush()
