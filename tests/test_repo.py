@@ -30,7 +30,7 @@ SOURCES = sorted(
     for tree in ("kit/src", "lab/src", "services", "grafana", "docker", "tests", ".ci")
     for path in (ROOT / tree).rglob("*.py")
 )
-LONGEST_FILE, LONGEST_MAIN, LARGEST_KIT = 300, 30, 1100
+LONGEST_FILE, LONGEST_MAIN, LARGEST_KIT = 300, 30, 1150
 
 
 def module_of(service: Path) -> Path:
