@@ -55,7 +55,8 @@ def test_every_query_is_answered_under_the_gentle_load(stack: Stack) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("in_trouble")
 def test_every_query_is_answered_in_trouble(stack: Stack, report: dict[str, str]) -> None:
-    report["last values, with faults on"] = "\n" + draw(stack, "--wait", str(FAULTY_SECONDS), "--all")
+    draw(stack, "--wait", str(FAULTY_SECONDS), "--all")
+    report["last values, in trouble"] = "\n" + draw(stack)
 
 
 def test_every_rule_can_be_evaluated(stack: Stack) -> None:
