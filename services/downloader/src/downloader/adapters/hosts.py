@@ -5,6 +5,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from downloader.contract import ConnectionLost, Refused
 from downloader.core.validate import Place, place_of
@@ -38,7 +39,7 @@ class AllowedHosts:
         if place == self._origin or place.host.endswith(VIRTUAL):
             return Endpoint(place, _resolve(self._origin), self._origin.port)
         addresses = _resolve(place)
-        private = [address for address in addresses if not ipaddress.ip_address(address).is_global]
+        private = [address for address in addresses if not _is_public(address)]
         if private and not self._means(place):
             raise Refused(f"{place.host} resolves to {private[0]}, which is not a public address")
         return Endpoint(place, addresses, place.port)
@@ -65,12 +66,18 @@ def _names(place: Place) -> tuple[str, str]:
     return place.host, place.named
 
 
+@lru_cache(maxsize=1024)
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
         return False
     return True
+
+
+@lru_cache(maxsize=1024)
+def _is_public(address: str) -> bool:
+    return ipaddress.ip_address(address).is_global
 
 
 def _resolve(place: Place) -> tuple[str, ...]:

@@ -2,49 +2,72 @@
 
 import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 
 from downloader.contract import PartFile, StorageFailed
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+READ_WRITE = os.O_RDWR | os.O_CLOEXEC
 
 
-@contextmanager
-def _reported(action: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageFailed(f"cannot {action}: {error.strerror or error}") from error
+class _Reported:
+    """Turns what the disk says while the block runs into `StorageFailed`. Shared by threads: it has no state."""
+
+    def __init__(self, action: str) -> None:
+        self._action = action
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            raise StorageFailed(f"cannot {self._action}: {error.strerror or error}") from error
+
+
+CREATING, WRITING, READING, SYNCING, FINISHING, SAVING, DISCARDING, REMOVING, LOOKING = map(
+    _Reported,
+    (
+        "create a part file",
+        "write to a part file",
+        "read a part file",
+        "sync a part file",
+        "finish a file",
+        "save a checkpoint",
+        "discard a part file",
+        "remove a file",
+        "look at the disk",
+    ),
+)
 
 
 class _Part:
     """An open part file; see `contract.PartFile`."""
 
-    def __init__(self, descriptor: int, part: Path, final: Path) -> None:
+    def __init__(self, descriptor: int, part: str, final: str) -> None:
         self._descriptor, self._part, self._final = descriptor, part, final
 
     def write(self, data: memoryview, offset: int) -> None:
-        with _reported(f"write {self._part.name}"):
+        with WRITING:
             while data:
                 count = os.pwrite(self._descriptor, data, offset)
                 data, offset = data[count:], offset + count
 
     def readinto(self, buffer: memoryview, offset: int) -> int:
-        with _reported(f"read {self._part.name}"):
+        with READING:
             return os.preadv(self._descriptor, [buffer], offset)
 
     def publish(self, size: int) -> None:
-        with _reported(f"finish {self._final.name}"):
+        with FINISHING:
             os.ftruncate(self._descriptor, size)
             os.fsync(self._descriptor)
             os.replace(self._part, self._final)
-            _sync_folder(self._final.parent)
+            _sync_folder(os.path.dirname(self._final))
 
     def sync(self) -> None:
-        with _reported(f"sync {self._part.name}"):
+        with SYNCING:
             os.fsync(self._descriptor)
 
     def close(self) -> None:
@@ -55,60 +78,67 @@ class FileStorage:
     """See `contract.Storage`. Everything is below `root`, which one service has to itself."""
 
     def __init__(self, root: Path) -> None:
-        self._parts, self._files = root / "parts", root / "files"
+        self._parts, self._files = str(root / "parts"), str(root / "files")
         for folder in (self._parts, self._files):
-            folder.mkdir(parents=True, exist_ok=True)
+            os.makedirs(folder, exist_ok=True)
 
     def path(self, destination: str) -> Path:
         """Where the finished file is, if it is."""
-        return self._files / _checked(destination)
+        return Path(self._final(destination))
 
     def create(self, destination: str) -> PartFile:
-        part = self._parts / f"{_checked(destination)}.part"
-        with _reported(f"create {part.name}"):
-            part.unlink(missing_ok=True)
-            descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        return _Part(descriptor, part, self._files / destination)
+        part = self._part(destination)
+        with CREATING:
+            return _Part(_created(part), part, self._final(destination))
 
     def reopen(self, destination: str) -> PartFile | None:
-        part = self._parts / f"{_checked(destination)}.part"
+        part = self._part(destination)
         try:
-            with _reported(f"open {part.name}"):
-                return _Part(os.open(part, os.O_RDWR | os.O_CLOEXEC), part, self._files / destination)
-        except StorageFailed:
+            return _Part(os.open(part, READ_WRITE), part, self._final(destination))
+        except OSError:
             return None
 
     def save(self, destination: str, checkpoint: bytes) -> None:
         final = self._checkpoint(destination)
-        draft = final.with_suffix(".draft")
-        with _reported(f"save {final.name}"):
-            draft.write_bytes(checkpoint)
+        draft = f"{final}.draft"
+        with SAVING:
+            Path(draft).write_bytes(checkpoint)
             os.replace(draft, final)
 
     def load(self, destination: str) -> bytes | None:
-        try:
-            return self._checkpoint(destination).read_bytes()
-        except OSError:
+        path = self._checkpoint(destination)
+        if not os.path.exists(path):  # as for each new file
             return None
+        with suppress(OSError):
+            return Path(path).read_bytes()
+        return None
 
     def discard(self, destination: str) -> None:
-        with _reported(f"discard {destination}"):
-            (self._parts / f"{_checked(destination)}.part").unlink(missing_ok=True)
-            self._checkpoint(destination).unlink(missing_ok=True)
+        with DISCARDING:
+            for path in (self._part(destination), self._checkpoint(destination)):
+                if os.path.exists(path):  # rather than an exception for each finished file
+                    _unlink(path)
 
     def reserve(self, size: int) -> None:
-        with _reported("look at the disk"):
-            free = shutil.disk_usage(self._parts).free
+        with LOOKING:
+            disk = os.statvfs(self._parts)
+        free = disk.f_bavail * disk.f_frsize
         if size > free:
             raise StorageFailed(f"the disk is full: the file has {size} bytes, {free} are free")
 
     def remove(self, destination: str) -> None:
         """Delete a finished file."""
-        with _reported(f"remove {destination}"):
-            self.path(destination).unlink(missing_ok=True)
+        with REMOVING:
+            _unlink(self._final(destination))
 
-    def _checkpoint(self, destination: str) -> Path:
-        return self._parts / f"{_checked(destination)}.json"
+    def _final(self, destination: str) -> str:
+        return f"{self._files}/{_checked(destination)}"
+
+    def _part(self, destination: str) -> str:
+        return f"{self._parts}/{_checked(destination)}.part"
+
+    def _checkpoint(self, destination: str) -> str:
+        return f"{self._parts}/{_checked(destination)}.json"
 
 
 def _checked(destination: str) -> str:
@@ -117,7 +147,21 @@ def _checked(destination: str) -> str:
     return destination
 
 
-def _sync_folder(folder: Path) -> None:
+def _created(part: str) -> int:
+    """A new file: whoever still writes to an older one of that name writes to nowhere."""
+    try:
+        return os.open(part, READ_WRITE | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        _unlink(part)
+        return os.open(part, READ_WRITE | os.O_CREAT | os.O_EXCL, 0o644)
+
+
+def _unlink(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _sync_folder(folder: str) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

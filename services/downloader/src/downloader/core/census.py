@@ -2,14 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from downloader.contract import State
 from downloader.core.download import Download
 from downloader.core.rate import Rate
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What was counted of one download."""
 
     state: State

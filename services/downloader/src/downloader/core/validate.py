@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from functools import lru_cache
+from urllib.parse import SplitResult, urlsplit
 
 from downloader.contract import InvalidJob, Job
 
@@ -37,6 +38,12 @@ class Place:
 def place_of(url: str) -> Place:
     """The place of an http or https URL. Raises `ValueError`, whose text says what is wrong with it."""
     parts = urlsplit(url)
+    return _place(parts.scheme, parts.netloc)
+
+
+@lru_cache(maxsize=1024)
+def _place(scheme: str, netloc: str) -> Place:
+    parts = SplitResult(scheme, netloc, "", "", "")
     host = (parts.hostname or "").removesuffix(".")
     port = PORTS.get(parts.scheme) if parts.port is None else parts.port
     if parts.scheme not in PORTS or not host:

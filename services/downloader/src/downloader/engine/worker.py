@@ -108,7 +108,8 @@ class Worker:
     def _restore(self, lease: Lease) -> None:
         """Go on with what an earlier life, or a pause, left on the disk."""
         job, storage = lease.download.job, self._ports.storage
-        found = decode(storage.load(job.destination) or b"")
+        raw = storage.load(job.destination)
+        found = decode(raw) if raw else None
         file = storage.reopen(job.destination) if found and found.serves(job.url, self._boot) else None
         if found and file:
             total = found.validator.total
