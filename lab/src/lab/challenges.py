@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lab import LabError, WrongUsage
 
-__all__ = ["GROUP", "Challenge", "find", "home", "installed"]
+__all__ = ["GROUP", "Challenge", "find", "home", "installed", "nearest"]
 
 GROUP = "lab.challenges"
 
@@ -54,11 +54,17 @@ def find(name: str, challenges: Sequence[Challenge]) -> Challenge:
     raise WrongUsage(f"There is no challenge {name!r}: {_hint(wanted, challenges)}")
 
 
+def nearest(wanted: str, names: Iterable[str], every: str = "") -> str:
+    """Words for who misspelt `wanted`: the nearest of `names`, or all there are; `every` lists them better."""
+    names = list(names)
+    near = difflib.get_close_matches(wanted.casefold(), names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {every or ', '.join(names)}."
+
+
 def _hint(wanted: str, challenges: Sequence[Challenge]) -> str:
     names = [name for challenge in challenges for name in (challenge.folder, challenge.module)]
-    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     known = ", ".join(f"{challenge.code} ({challenge.folder})" for challenge in challenges)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {known or 'none installed'}."
+    return nearest(wanted, names, known or "none installed")
 
 
 def _read(entry: EntryPoint) -> Challenge:

@@ -9,7 +9,9 @@ import typer
 
 from lab import Ended, LabError, WrongUsage
 from lab.grader import commands as grader_commands
+from lab.learner import commands as learner_commands
 from lab.load import commands as load_commands
+from lab.progress import commands as progress_commands
 from lab.supervisor import commands as supervisor_commands
 
 __all__ = ["main"]
@@ -19,13 +21,19 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="lab",
-    help="Watch, break, rewrite and judge ten small concurrent services.",
-    no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
+    rich_markup_mode=None,  # Rich takes longer to import than everything else together
     pretty_exceptions_enable=False,
 )
-for group in (supervisor_commands, load_commands, grader_commands):
+for group in (learner_commands, grader_commands, progress_commands, load_commands, supervisor_commands):
     group.register(app)
+
+
+@app.callback()
+def overview(context: typer.Context) -> None:
+    """Watch, break, rewrite and judge ten small concurrent services. Alone, `lab` opens the menu."""
+    if context.invoked_subcommand is None:
+        learner_commands.menu()
 
 
 def main() -> None:

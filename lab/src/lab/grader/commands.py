@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from lab.learner import completion
+
 __all__ = ["register", "workspace"]
 
 
@@ -15,7 +17,12 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    challenge: Annotated[str, typer.Argument(help="A challenge's code, folder or module: T1, downloader.")],
+    challenge: Annotated[
+        str,
+        typer.Argument(
+            help="A challenge's code, folder or module: T1, downloader.", autocompletion=completion.challenges
+        ),
+    ],
     engine: Annotated[
         str, typer.Option("--engine", "-e", help="mine, reference, naive, starter or mutant:NAME.")
     ] = "mine",
@@ -31,20 +38,24 @@ def check(
 
     Example: lab check T1 --only no_update_is_lost --seed 7
     """
+    from functools import partial
+
     from lab import Ended, LabError, WrongUsage
     from lab.challenges import find, installed
     from lab.grader import view
     from lab.grader.catalogue import checks_of
     from lab.grader.grade import grade
+    from lab.learner.judging import remembered
 
     try:
         chosen = find(challenge, installed())
         count = len(checks_of(chosen, only or ()))
         with view.progress(count, quiet=as_json) as done:
-            wanted = range(seed, seed + seeds)
-            report = grade(
-                chosen, engine, workspace(), only=only or (), seeds=wanted, seconds=seconds, done=done
+            judge = partial(
+                grade, chosen, engine, workspace(), only=only or (), seeds=range(seed, seed + seeds)
             )
+            judge = partial(judge, seconds=seconds, done=done)
+            report = remembered(chosen, workspace(), judge) if engine == "mine" else judge()
     except LabError as error:
         raise WrongUsage(str(error)) from error
     view.save_traces(report, workspace() / "traces")

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lab.learner import completion
+
 if TYPE_CHECKING:
     from lab.load.reports import Job
 
-__all__ = ["register"]
+__all__ = ["compose_file", "register"]
 
 INTERRUPTED = 130
 
@@ -29,7 +31,12 @@ def register(app: typer.Typer) -> None:
 
 
 def load(
-    service: Annotated[str, typer.Argument(help="A challenge's code, folder or module: T1, downloader.")],
+    service: Annotated[
+        str,
+        typer.Argument(
+            help="A challenge's code, folder or module: T1, downloader.", autocompletion=completion.challenges
+        ),
+    ],
     shape: Annotated[ShapeName, typer.Option(help="How the number of users changes.")] = ShapeName.STEADY,
     users: Annotated[int, typer.Option(min=1, max=5000, help="How many at most.")] = 10,
     seconds: Annotated[float, typer.Option(min=1, max=86_400, help="How long.")] = 30,
@@ -71,13 +78,14 @@ def _job(
 
     challenge = find(service, installed())
     target.require_load_test(challenge)
-    addresses = target.Addresses(_compose(file), os.environ)
+    addresses = target.Addresses(compose_file(file), os.environ)
     url, origin = addresses.service(challenge), addresses.of("origin", "LAB_ORIGIN_URL")
     target.require_ready(challenge, url)
     return Job(challenge.module, url, origin, shape, users, seconds, seed, html)
 
 
-def _compose(file: Path | None) -> Path | None:
+def compose_file(file: Path | None) -> Path | None:
+    """The Compose file named, else the nearest; None where there is none. Raises LabError for a wrong name."""
     from lab import LabError
     from lab.supervisor import commands
 

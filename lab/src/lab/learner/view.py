@@ -1,0 +1,207 @@
+"""What the learner's commands show: Rich on a terminal, plain text elsewhere."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
+from rich.markup import escape
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from lab.grader.verdicts import CheckResult, Verdict
+from lab.grader.view import MARKS
+from lab.learner.hints import Hint
+from lab.learner.solution import Source
+from lab.learner.syllabus import Entry
+from lab.learner.workspace import Begun
+
+__all__ = [
+    "Terminal",
+    "busy",
+    "console",
+    "print_begun",
+    "print_brief",
+    "print_faults",
+    "print_hint",
+    "print_solution",
+]
+
+PLAIN_WIDTH = 130  # columns where there is no terminal to ask
+
+
+def console() -> Console:
+    """Standard output; wide enough for whole sentences where it is no terminal."""
+    shown = Console(highlight=False)
+    if not shown.is_terminal:
+        shown.width = PLAIN_WIDTH
+    return shown
+
+
+def print_brief(text: str) -> None:
+    """Print a Markdown page; elsewhere than on a terminal, as it was written."""
+    shown = console()
+    if shown.is_terminal:
+        shown.print(Markdown(text, hyperlinks=False))
+    else:
+        print(text)
+
+
+def print_begun(entry: Entry, begun: Begun) -> None:
+    """Where the learner's file is, and what to do next."""
+    shown = console()
+    if begun.backup:
+        shown.print(f"\nYour file so far is kept as {_short(begun.backup)}.", markup=False, soft_wrap=True)
+    what = "is made from the starter" if begun.made else "was there already and stays as it is"
+    shown.print(
+        f"\n[bold]{escape(_short(begun.path))}[/] {what}. Open it in your editor, then:", soft_wrap=True
+    )
+    for line in (
+        f"lab watch {entry.code}    judges it at every save",
+        f"lab hint {entry.code}     one hint at a time",
+    ):
+        shown.print(f"  {line}", markup=False)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Say on standard error that something takes a while; nothing where there is no terminal."""
+    shown = Console(stderr=True, highlight=False)
+    with shown.status(escape(what)) if shown.is_terminal else nullcontext():
+        yield
+
+
+def print_solution(sources: Sequence[Source]) -> None:
+    """Print the files, with colours on a terminal, through its pager."""
+    shown = console()
+    if not shown.is_terminal:
+        for source in sources:
+            print(f"# {source.path}\n{source.text}")
+        return
+    with shown.capture() as capture:
+        for source in sources:
+            shown.rule(escape(source.path.name))
+            shown.print(escape(str(source.path)), style="dim", soft_wrap=True)
+            shown.print(Syntax(source.text, "python", background_color="default"))
+    page(capture.get())
+
+
+def page(text: str) -> None:
+    """Through the pager, with colours; printed where there is none."""
+    import os
+    import pydoc
+
+    os.environ.setdefault("LESS", "-FRX")
+    pydoc.pager(text)
+
+
+def print_hint(hint: Hint, shown: Console | None = None) -> None:
+    """The requirement, and each level that is open."""
+    shown = shown or console()
+    shown.print(f"[bold]{hint.check}[/]  {escape(hint.requirement)}")
+    for number, text in enumerate(hint.texts, 1):
+        shown.print(Padding(Text(f"{number}. {text}"), (0, 0, 0, 2)))
+    left = hint.levels - len(hint.texts)
+    shown.print(f"  {left} more: ask again." if left else "  There is no further hint.", style="dim")
+
+
+def print_faults(name: str, faults: Mapping[str, Mapping[str, Any]]) -> None:
+    """Each fault with what it is now, how strong it can be, and how often it fired."""
+    shown = console()
+    table = Table(title=f"What can go wrong at {name}", title_justify="left")
+    table.box = box.HEAVY_HEAD if shown.is_terminal else None
+    for column in ("fault", "now", "up to", "fired", "what goes wrong"):
+        table.add_column(column, justify="right" if column in ("now", "fired") else "left", overflow="fold")
+    for fault, told in faults.items():
+        now = f"{told['magnitude']:g}" if told["magnitude"] else "off"
+        limit = f"{told['maximum']:g} {told['unit']}"
+        style = "bold yellow" if told["magnitude"] else ""
+        table.add_row(fault, now, limit, str(told["fired"]), escape(str(told["description"])), style=style)
+    shown.print(table)
+
+
+class Terminal:
+    """The screen of `lab watch`: each round begins on an empty one. Without a terminal, line after line."""
+
+    def __init__(self, entry: Entry, path: Path) -> None:
+        self.keyboard = False
+        self._entry, self._path = entry, path
+        self._console = console()
+
+    def begin(self, judged: int, unchanged: int) -> None:
+        self._head()
+        if unchanged:
+            self._console.print(f"  {unchanged} passed before and did not change.", style="dim")
+        if judged:
+            self._console.print(f"  Judging {judged} ...", style="dim")
+
+    def result(self, result: CheckResult) -> None:
+        colour, word = MARKS[result.verdict]
+        line = Text.from_markup(f"[{colour}]{word:>7}[/]  [bold]{result.name}[/]  ")
+        line.append(result.requirement)
+        self._console.print(line, no_wrap=self._console.is_terminal, overflow="ellipsis")
+
+    def over(self, results: list[CheckResult], unchanged: int, seconds: float) -> None:
+        passed = unchanged + sum(result.verdict is Verdict.PASS for result in results)
+        every = unchanged + len(results)
+        colour = "green" if passed == every else "red"
+        self._console.print(f"\n[{colour}]{passed} of {every} passed[/] in {seconds:.1f} s.")
+        first = next((result for result in _worst_first(results) if result.verdict is not Verdict.PASS), None)
+        if first:
+            self._console.print(_why(first))
+        else:
+            self._console.print(f"Done. Compare: `lab solution {self._entry.code}`.", markup=False)
+        self._foot()
+
+    def broken(self, problem: str) -> None:
+        self._head()
+        self._console.print(f"\n{problem}", markup=False, style="red", soft_wrap=True)
+        self._foot()
+
+    def hint(self, hint: Hint) -> None:
+        self._console.print()
+        print_hint(hint, self._console)
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+    def _head(self) -> None:
+        if self._console.is_terminal:
+            self._console.clear()
+        title = f"[bold]{self._entry.code}[/] {escape(self._entry.challenge.title)}"
+        self._console.print(f"{title}  [dim]{escape(_short(self._path))}  {time.strftime('%H:%M:%S')}[/]")
+
+    def _foot(self) -> None:
+        if self.keyboard:
+            self._console.print("\n[bold]r[/] run all again   [bold]h[/] hint   [bold]q[/] quit")
+
+
+def _worst_first(results: Iterable[CheckResult]) -> list[CheckResult]:
+    order = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
+    return sorted(results, key=lambda result: order.index(result.verdict))
+
+
+def _why(result: CheckResult) -> RenderableType:
+    colour, word = MARKS[result.verdict]
+    parts: list[RenderableType] = [
+        Text.from_markup(f"\n[{colour}]{word}[/]  [bold]{result.name}[/]"),
+        Text(result.requirement),
+        Padding(Text(result.detail), (1, 0, 0, 2)),
+    ]
+    if result.trace:
+        parts.append(Padding(Text(result.trace, style="cyan"), (1, 0, 0, 2)))
+    parts.append(Padding(Text(f"again: {result.replay}", style="dim"), (1, 0, 0, 2)))
+    return Group(*parts)
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
