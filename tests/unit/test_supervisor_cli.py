@@ -22,7 +22,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, st
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["sttus"], 64, "Did you mean 'status'?"),
+        (["sttus"], 64, "Did you mean 'status'"),
         (["up", "--detahc"], 64, "--detach"),
         (["logs", "-n", "many"], 64, "--lines"),
         (["logs", "-n", "-1"], 64, "--lines"),
