@@ -56,7 +56,7 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._pool = urllib3.PoolManager(retries=False, timeout=30)
+        self._pool = urllib3.PoolManager(maxsize=8, retries=False, timeout=30)
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
         """Send `body`, if there is one, as JSON; bytes claim to be that already."""

@@ -195,3 +195,21 @@ def test_those_who_change_one_download_at_once_are_all_answered(service: "Downlo
     web.faults()
     (end,) = service.ended([job_id])
     assert service.is_right(end)
+
+
+def test_a_change_at_the_moment_of_the_end_does_not_lose_it(
+    service: "Downloader", web: "Web", patience: Callable[..., Any]
+) -> None:
+    """Whoever comes too late is told so; who came in time is obeyed; and every end is remembered."""
+    job_ids = service.create(*(web.file(f"late{number}", 100, f"d{number % 5}") for number in range(200)))
+    with ThreadPoolExecutor(4) as users:
+        verbs = users.map(lambda job_id: [do(service, job_id, verb) for verb in ("pause", "resume")], job_ids)
+        assert {status for answers in verbs for status, _ in answers} <= {200, 409}
+    ends = service.ended(job_ids)
+    assert all(service.is_right(end) for end in ends)
+    patience(lambda: None not in service.redis.zmscore("lab:downloader:finished", job_ids))
+    service.kill()
+    service.start()
+    assert [service.look(job_id)["state"] for job_id in job_ids] == ["done"] * len(job_ids), "not remembered"
+    told = service.files()
+    assert all(len(told[end["url"]]) == 1 for end in ends)
