@@ -61,9 +61,10 @@ def require_ready(challenge: Challenge, url: str) -> None:
     except urllib.error.HTTPError as error:
         raise LabError(f"{challenge.folder} at {url} is not ready: {_detail(error)}") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        cause = getattr(error, "reason", error)
+        reason = getattr(cause, "strerror", None) or cause
         raise LabError(
-            f"{challenge.folder} does not answer at {url} ({getattr(reason, 'strerror', None) or reason}): start it with `lab up`, "
+            f"{challenge.folder} does not answer at {url} ({reason}): start it with `lab up`, "
             f"or say where it is with {challenge.variable}."
         ) from None
 

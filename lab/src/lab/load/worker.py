@@ -30,6 +30,7 @@ from locust.stats import (
     calculate_response_time_percentile,
     update_stats_history,
 )
+from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from lab.load.reports import FLOW, Entry, Job, Problem, Progress, Summary, encode
 from lab.load.shapes import SHAPES
@@ -111,6 +112,13 @@ def user_class(job: Job, cut_short: Callable[[], None]) -> type[FastHttpUser]:
         def on_start(self) -> None:
             random = Random(f"{job.seed}-{next(numbers)}")
             self.visitor = LocustVisitor(self, job, random)
+
+        def stop(self, force: bool = False) -> bool:
+            # Locust kills whoever is between two visits, and may meet them in the next one.
+            if force or self._state != LOCUST_STATE_WAITING:
+                return bool(super().stop(force))
+            self._state = LOCUST_STATE_STOPPING
+            return False
 
         @task
         def visit(self) -> None:
