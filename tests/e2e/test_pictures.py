@@ -56,7 +56,7 @@ def test_every_query_is_answered_under_the_gentle_load(stack: Stack) -> None:
 @pytest.mark.usefixtures("in_trouble")
 def test_every_query_is_answered_in_trouble(stack: Stack, report: dict[str, str]) -> None:
     draw(stack, "--wait", str(FAULTY_SECONDS), "--all")
-    report["last values, in trouble"] = "\n" + draw(stack)
+    report["last values, in trouble"] = "\n" + draw(stack, "--wait", str(GENTLE_SECONDS))
 
 
 def test_every_rule_can_be_evaluated(stack: Stack) -> None:
