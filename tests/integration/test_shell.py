@@ -101,9 +101,8 @@ class Sample:
         if got.status >= 400:
             assert got.headers["content-type"] == "application/problem+json"
             assert json.loads(got.data)["status"] == got.status
-        return got.status, json.loads(got.data) if "json" in got.headers[
-            "content-type"
-        ] else got.data.decode()
+        is_json = "json" in got.headers["content-type"]
+        return got.status, json.loads(got.data) if is_json else got.data.decode()
 
     def stays_ready(self) -> bool:
         """Whether it is ready, asked a few times: it may take a turn of the loop to notice something."""
@@ -239,13 +238,8 @@ def test_an_engine_that_does_not_start_gives_way_to_the_one_before(sample: Sampl
 
 def test_faults_are_described_and_set_all_at_once(sample: Sample) -> None:
     _, described = sample.ask("GET", "/lab/faults")
-    assert described["wind"] == {
-        "magnitude": 0.0,
-        "unit": "m/s",
-        "maximum": 40,
-        "description": "noisy",
-        "fired": 0,
-    }
+    facts = {"magnitude": 0.0, "unit": "m/s", "maximum": 40, "description": "noisy", "fired": 0}
+    assert described["wind"] == facts
     assert sample.ask("PUT", "/lab/faults", {"faults": {"wind": 12, "rain": 0.5}})[0] == 200
     assert sample.faults.fired("wind")
     _, described = sample.ask("GET", "/lab/faults")
@@ -301,6 +295,5 @@ def test_every_error_is_a_problem(sample: Sample) -> None:
 
 def test_the_api_describes_itself(sample: Sample) -> None:
     assert sample.ask("GET", "/docs")[0] == 200
-    assert {"/health", "/ready", "/lab/engine", "/lab/faults", "/v1/things/{number}"} <= set(
-        sample.ask("GET", "/openapi.json")[1]["paths"]
-    )
+    paths = set(sample.ask("GET", "/openapi.json")[1]["paths"])
+    assert {"/health", "/ready", "/lab/engine", "/lab/faults", "/v1/things/{number}"} <= paths
