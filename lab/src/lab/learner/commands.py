@@ -44,12 +44,13 @@ def menu() -> None:
     from lab.progress.summary import standings
 
     store = the_store()
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    every = standings(weeks(), store.read())
+    if any(standing.entry.installed for standing in every) and sys.stdin.isatty() and sys.stdout.isatty():
         from lab.learner.menu import menu
 
         menu(store)
     else:
-        view.print_table(standings(weeks(), store.read()))
+        view.print_table(every)
         typer.echo("`lab --help` lists the commands.")
 
 

@@ -1,7 +1,9 @@
 """The menu of the bare `lab`: the path, what was done, what is next; and the commands for one challenge."""
 
+import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,8 +54,9 @@ def _choice(standing: Standing, width: int) -> Choice:
     entry = standing.entry
     dots = "●" * entry.hardest + "○" * (5 - entry.hardest)
     line = f"{entry.code}  {entry.challenge.title:<{width}}  {_hours(entry.minutes):>7}  {dots}"
-    disabled = "coming" if not entry.installed else None
-    return Choice(line if disabled else f"{line}  {standing.words}", standing, disabled=disabled)
+    if not entry.installed:
+        return Choice(line, standing, disabled="coming")
+    return Choice(f"  {line}  {standing.words}", standing)  # indented as what is disabled is by its dash
 
 
 def _hours(minutes: int) -> str:
@@ -77,8 +80,10 @@ def _described(entry: Entry) -> str:
     levels = ", ".join(
         f"{name} {entry.complexity[name]}" for name in DIMENSIONS if entry.complexity.get(name)
     )
-    facts = f"about {_hours(entry.minutes)}; of 5: {levels}"
-    return f"{entry.code} {entry.challenge.title}\n  {facts}\n  {', '.join(entry.skills)}\n"
+    facts = (f"about {_hours(entry.minutes)}; of 5: {levels}", ", ".join(entry.skills))
+    width = shutil.get_terminal_size().columns - 4
+    lines = [line for fact in facts for line in textwrap.wrap(fact, width)]
+    return "\n  ".join([f"{entry.code} {entry.challenge.title}", *lines]) + "\n"
 
 
 def _commands(entry: Entry) -> list[Choice]:
@@ -115,6 +120,7 @@ def _ask(question: str, choices: Sequence[Choice | Separator], first: Any = None
         question, list(choices), default=first, instruction=f"({KEYS})", qmark="", pointer="▸", style=STYLE
     )
     application = asked.application
+    application.erase_when_done = True
     application.ttimeoutlen = 0.05  # seconds; an Escape that stays alone this long is one
     application.key_bindings = merge_key_bindings([application.key_bindings or KeyBindings(), _leaving()])
     try:

@@ -133,6 +133,7 @@ class Terminal:
         self.keyboard = False
         self._entry, self._path = entry, path
         self._console = console()
+        self._told: dict[str, str] = {}
 
     def begin(self, judged: int, unchanged: int) -> None:
         self._head()
@@ -144,7 +145,8 @@ class Terminal:
     def result(self, result: CheckResult) -> None:
         colour, word = MARKS[result.verdict]
         line = Text.from_markup(f"[{colour}]{word:>7}[/]  [bold]{result.name}[/]  ")
-        line.append(result.requirement)
+        same = self._told.setdefault(result.detail, result.name) if result.detail else result.name
+        line.append(result.requirement if same == result.name else f"the same as {same}")
         self._console.print(line, no_wrap=self._console.is_terminal, overflow="ellipsis")
 
     def over(self, results: list[CheckResult], unchanged: int, seconds: float) -> None:
@@ -172,6 +174,7 @@ class Terminal:
         self._console.print(text, markup=False)
 
     def _head(self) -> None:
+        self._told.clear()
         if self._console.is_terminal:
             self._console.clear()
         title = f"[bold]{self._entry.code}[/] {escape(self._entry.challenge.title)}"

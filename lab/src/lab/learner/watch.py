@@ -77,6 +77,7 @@ class _Turn:
     content: str
     unchanged: int
     began: float
+    names: list[str] = field(default_factory=list)
     results: list[CheckResult] = field(default_factory=list)
     round: Round | None = None
 
@@ -150,7 +151,7 @@ class Watch:
         names, done = in_order(self._entry.challenge, self._store.read().of(self._entry.code), content)
         if every:
             names, done = names + done, []
-        self._turn.unchanged = len(done)
+        self._turn.names, self._turn.unchanged = names, len(done)
         self._screen.begin(len(names), len(done))
         self._start_round(names)
 
@@ -181,7 +182,8 @@ class Watch:
     def _finish(self, error: LabError | None) -> None:
         turn = self._turn
         self._remember()
-        self._screen.over(turn.results, turn.unchanged, time.monotonic() - turn.began)
+        results = sorted(turn.results, key=lambda result: turn.names.index(result.name))
+        self._screen.over(results, turn.unchanged, time.monotonic() - turn.began)
         if error:
             self._screen.say(str(error))
 
