@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +32,7 @@ from lab_kit.messages import FileRef, Message, read_body
 from lab_kit.streams import Reject, StreamFull, publish
 
 FILES = "lab:files"
+UNDO = {"pause": "resume", "resume": "pause"}
 log = structlog.get_logger(__name__)
 
 
@@ -70,8 +72,8 @@ class Desk:
         self._hosts, self._storage, self._public_url = hosts, storage, public_url
         self._observe = observe
         self._arriving = asyncio.Lock()
-        self._ended: asyncio.Queue[Status] = asyncio.Queue()
-        self._ending: dict[str, Status] = {}
+        self._ended: asyncio.Queue[Record] = asyncio.Queue()
+        self._ending: dict[str, Record] = {}
         self._waiting: dict[str, list[asyncio.Future[Record]]] = defaultdict(list)
 
     async def unfinished(self) -> Sequence[Job]:
@@ -108,11 +110,11 @@ class Desk:
 
     def look(self, job_id: str) -> Record:
         """One download now. Raises `UnknownJob`."""
-        record = self._registry.find(job_id)
+        record = self._ending.get(job_id) or self._registry.find(job_id)
         if record.state.final:
             return record
         try:
-            return record.with_status(self._ending.get(job_id) or self._host.engine.status(job_id))
+            return record.with_status(self._host.engine.status(job_id))
         except UnknownJob:  # the engine is just being switched
             return record
 
@@ -131,22 +133,27 @@ class Desk:
 
     async def resume(self, job_id: str) -> Record:
         """Go on with a paused download, or try a failed one again."""
-        record = await self._settled(job_id)
-        if record.state is State.FAILED:
+        if (await self._settled(job_id)).state is not State.FAILED:
+            return await self._change(job_id, "resume", State.QUEUED)
+        async with self._registry.turn(job_id):
+            record = self._registry.find(job_id)
+            if record.state is not State.FAILED:
+                raise Conflict(f"download {job_id!r} is {record.state} again already")
             async with self._registry.marked(job_id, State.QUEUED):
                 await self._submit([record.job])
-            return self.look(job_id)
-        return await self._change(job_id, "resume", State.QUEUED)
+        return self.look(job_id)
 
     async def cancel(self, job_id: str) -> Record:
         return await self._change(job_id, "cancel", None)
 
     async def delete(self, job_id: str) -> None:
         """Forget a finished download and its file. Raises `Conflict` for one that is not finished."""
-        record = await self._settled(job_id)
-        if not record.state.final:
-            raise Conflict(f"download {job_id!r} is {record.state}: cancel it first")
-        await self._remove(job_id)
+        await self._settled(job_id)
+        async with self._registry.turn(job_id):
+            record = self._registry.find(job_id)
+            if not record.state.final:
+                raise Conflict(f"download {job_id!r} is {record.state}: cancel it first")
+            await self._remove(job_id)
 
     def ended(self, loop: asyncio.AbstractEventLoop, status: Status) -> None:
         """The engine's `finished` port, from any thread."""
@@ -155,16 +162,12 @@ class Desk:
     async def tell_ends(self) -> None:
         """Publish and remember the ends of downloads, for ever; Redis may be away for as long as it likes."""
         while True:
-            status = await self._ended.get()
-            if status.job.id in self._registry:
-                await self._conclude(self._registry.find(status.job.id).with_status(status))
-            else:
-                log.warning("a download ended that nobody knows", download=status.job.id)
+            record = await self._ended.get()
+            await self._tell(record)
+            self._observe(record)
+            await self._conclude(record, record.job.id)
 
-    async def _conclude(self, record: Record) -> None:
-        job_id = record.job.id
-        await self._tell(record)
-        self._observe(self._registry.find(job_id))
+    async def _conclude(self, record: Record, job_id: str) -> None:
         await self._forget(job_id)
         self._ending.pop(job_id, None)
         for waiter in self._waiting.pop(job_id, ()):
@@ -172,8 +175,12 @@ class Desk:
                 waiter.set_result(record)
 
     def _note(self, status: Status) -> None:
-        self._ending[status.job.id] = status
-        self._ended.put_nowait(status)
+        job_id = status.job.id
+        if job_id not in self._registry:
+            log.warning("a download ended that nobody knows", download=job_id)
+            return
+        self._ending[job_id] = self._registry.find(job_id).with_status(status)
+        self._ended.put_nowait(self._ending[job_id])
 
     async def _tell(self, record: Record) -> None:
         delay = 0.1
@@ -205,7 +212,7 @@ class Desk:
 
     async def _end_of(self, job_id: str) -> Record:
         record = self._registry.find(job_id)
-        if record.state.final:
+        if record.state.final and job_id not in self._ending:
             return record
         waiter: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
         self._waiting[job_id].append(waiter)
@@ -229,10 +236,22 @@ class Desk:
                 log.debug("not forgotten by the engine", download=job_id, error=str(error))
 
     async def _change(self, job_id: str, verb: str, state: State | None) -> Record:
-        record = self._registry.find(job_id)
-        if record.state.final:
-            raise Conflict(f"download {job_id!r} is {record.state}: too late to {verb} it")
-        async with self._registry.marked(job_id, state or record.state), self._host.use() as engine:
-            change: Any = getattr(engine, verb)
-            change(job_id)
+        """Have the engine do it, then remember it; what cannot be remembered is undone."""
+        async with self._registry.turn(job_id):
+            record = self._ending.get(job_id) or self._registry.find(job_id)
+            if record.state.final:
+                raise Conflict(f"download {job_id!r} is {record.state}: too late to {verb} it")
+            async with self._host.use() as engine:
+                _do(engine, verb, job_id)
+                try:
+                    await self._registry.mark(job_id, state)
+                except RedisError:
+                    with suppress(Conflict, KeyError):
+                        _do(engine, UNDO[verb], job_id)
+                    raise
         return self.look(job_id)
+
+
+def _do(engine: DownloadManager, verb: str, job_id: str) -> None:
+    change: Any = getattr(engine, verb)
+    change(job_id)

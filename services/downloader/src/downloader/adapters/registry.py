@@ -1,11 +1,13 @@
 """What must outlive the process: which downloads were accepted, and what became of them. In Redis."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 from redis.asyncio import Redis
 
@@ -42,19 +44,22 @@ class Record:
             restarts=status.restarts,
             sha256=status.sha256,
             error=status.error,
+            finished=time.time() if status.state.final else None,
         )
 
 
 class Registry:
     """All records in memory, every change in Redis first. For the shell's one event loop.
 
-    The last `KEEP` finished ones are remembered. A method that raises has changed nothing.
+    The last `KEEP` finished ones are remembered. A method that raises has changed nothing. Whoever changes a
+    record by what it is now holds its `turn`; `finish` takes it by itself.
     """
 
     def __init__(self, redis: Redis, prefix: str = "lab:downloader") -> None:
         self._redis: Any = redis  # its types are the union of two protocols' answers
         self._records_key, self._finished_key = f"{prefix}:records", f"{prefix}:finished"
         self._records: dict[str, Record] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def load(self) -> list[Record]:
         """Everything an earlier life left; returns what is unfinished, oldest first."""
@@ -62,6 +67,10 @@ class Registry:
         records = sorted(map(_decode, stored.values()), key=lambda record: record.created)
         self._records = {record.job.id: record for record in records}
         return [record for record in records if not record.state.final]
+
+    def turn(self, job_id: str) -> asyncio.Lock:
+        """One lock for each download that is being changed: two changes of one record never overlap."""
+        return self._turns.setdefault(job_id, asyncio.Lock())
 
     def find(self, job_id: str) -> Record:
         """Raises `UnknownJob`."""
@@ -86,10 +95,15 @@ class Registry:
         self._records.update({record.job.id: record for record in records})
         return records
 
+    async def mark(self, job_id: str, state: State | None) -> None:
+        """Remember that a download is paused, or no longer is; None changes nothing."""
+        if state:
+            await self._save(replace(self.find(job_id), state=state))
+
     @asynccontextmanager
     async def marked(self, job_id: str, state: State) -> AsyncIterator[None]:
-        """Remember first that a download is paused, or no longer is, or begins anew; then do it in the block.
-        If the block raises, what was remembered before is restored."""
+        """Remember first that a download begins anew; then do it in the block. If the block raises, what was
+        remembered before is restored."""
         before = self.find(job_id)
         await self._save(replace(before, state=state))
         try:
@@ -99,14 +113,14 @@ class Registry:
             raise
 
     async def finish(self, record: Record) -> list[str]:
-        """Remember the end of a download; returns the oldest ends beyond `KEEP`, to be removed."""
-        ended = replace(record, finished=time.time())
-        both = self._redis.pipeline(transaction=True)
-        both.hset(self._records_key, record.job.id, _encode(ended))
-        both.zadd(self._finished_key, {record.job.id: ended.finished})
-        both.zrange(self._finished_key, 0, -KEEP - 1)
-        *_, oldest = await both.execute()
-        self._records[record.job.id] = ended
+        """Remember `record`, which has ended; returns the oldest ends beyond `KEEP`, to be removed."""
+        async with self.turn(record.job.id):
+            both = self._redis.pipeline(transaction=True)
+            both.hset(self._records_key, record.job.id, _encode(record))
+            both.zadd(self._finished_key, {record.job.id: record.finished})
+            both.zrange(self._finished_key, 0, -KEEP - 1)
+            *_, oldest = await both.execute()
+            self._records[record.job.id] = record
         return list(oldest)
 
     async def remove(self, *job_ids: str) -> None:
