@@ -17,9 +17,10 @@ from typing import Any, ParamSpec, TypeVar, cast
 from unittest.mock import patch
 
 import interleave_test
-from interleave_test import _primitives
+from interleave_test import _primitives, _scheduler
 
-from lab_kit.ports import Lock
+from lab.grader.strategy import Strategy
+from lab_kit.ports import Lock as LockPort
 
 __all__ = ["Clock", "Pool", "fresh", "named_lock", "patched", "pool", "pools"]
 
@@ -66,6 +67,57 @@ class Timer(Thread):
         if not self.finished.wait(self.interval):
             super().run()
         self.finished.set()
+
+
+class Lock(interleave_test.Lock):
+    """`threading.Lock`, which tells the strategy who holds one."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        taken: bool = super().acquire(blocking, timeout)
+        if taken:
+            _strategy().acquired(_me())
+        return taken
+
+    def release(self) -> None:
+        _strategy().released(_me())
+        super().release()
+
+    def _cond_release(self, scheduler: Any) -> None:
+        _strategy().released(_me())
+        super()._cond_release(scheduler)  # type: ignore[no-untyped-call]
+
+
+class RLock(interleave_test.RLock):
+    """`threading.RLock`, which tells the strategy who holds one."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        taken: bool = super().acquire(blocking, timeout)
+        if taken:
+            _strategy().acquired(_me())
+        return taken
+
+    def release(self) -> None:
+        _strategy().released(_me())
+        super().release()
+
+    def _cond_release(self, scheduler: Any) -> int:
+        times: int = super()._cond_release(scheduler)  # type: ignore[no-untyped-call]
+        _strategy().released(_me(), times)
+        return times
+
+    def _cond_reacquire(self, times: int) -> None:
+        super()._cond_reacquire(times)
+        _strategy().acquired(_me(), times - 1)
+
+
+def _strategy() -> Strategy:
+    active: Any = _scheduler._active
+    return cast(Strategy, active._strategy)
+
+
+def _me() -> int:
+    active: Any = _scheduler._active
+    return int(active.me().tid)
 
 
 class Condition(interleave_test.Condition):
@@ -159,7 +211,7 @@ def _perform(future: Future[Any], task: Callable[[], Any]) -> None:
         future.set_result(result)
 
 
-_Abandoned = cast(type[BaseException], interleave_test._scheduler._Abort)
+_Abandoned = cast(type[BaseException], _scheduler._Abort)
 
 
 class Clock:
@@ -182,7 +234,7 @@ class Clock:
         threading.Thread(target=run, name="clock").start()
 
 
-class _NamedLock(interleave_test.Lock):
+class _NamedLock(Lock):
     def __init__(self, name: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.name = name
@@ -191,16 +243,16 @@ class _NamedLock(interleave_test.Lock):
         return super()._describe().replace("Lock", f"lock {self.name!r}", 1)
 
 
-def named_lock(name: str) -> Lock:
+def named_lock(name: str) -> LockPort:
     """The lock port: a lock that a report of a deadlock calls by its name."""
-    return cast(Lock, _NamedLock(name))
+    return cast(LockPort, _NamedLock(name))
 
 
 @contextmanager
 def patched() -> Iterator[None]:
     """Give the names an engine may use their modelled meaning, beyond those that `explore` replaces itself."""
     with (
-        patch.multiple(_primitives, Thread=Thread, Condition=Condition),
+        patch.multiple(_primitives, Lock=Lock, RLock=RLock, Thread=Thread, Condition=Condition),
         patch.multiple(threading, Timer=Timer, current_thread=current_thread),
         patch.object(concurrent.futures, "ThreadPoolExecutor", Pool),
         patch.object(concurrent.futures.thread, "ThreadPoolExecutor", Pool),

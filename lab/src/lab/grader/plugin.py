@@ -89,7 +89,7 @@ class Plugin:
     def _where(self, error: BaseException | None) -> str:
         """The innermost line of the engine's own files that `error` came through."""
         frames = traceback.extract_tb(error.__traceback__) if error else []
-        own = [frame for frame in frames if _within(Path(frame.filename), self._source.own)]
+        own = [frame for frame in frames if frame.lineno and _within(Path(frame.filename), self._source.own)]
         return f"\n{Path(own[-1].filename).name}:{own[-1].lineno}  {own[-1].line}" if own else ""
 
 

@@ -12,8 +12,8 @@ import interleave_test
 
 __all__ = ["Endless", "Given", "Point", "Search", "Strategy"]
 
-RATES = (0.003, 0.1, 0.02)
-CHANGES = 2
+RATES = (0.02, 0.1, 0.005)
+CHANGES = (60, 15, 200)
 _monotonic = time.monotonic  # the scheduler replaces the one in `time`
 
 type Point = tuple[int, int]
@@ -82,6 +82,12 @@ class Strategy(interleave_test.Strategy):
     def choose(self, runnable: Sequence[Any], current: Any, usual: Any) -> Any:
         """Who goes on."""
 
+    def acquired(self, thread: int, times: int = 1) -> None:
+        """`thread`, which runs, has just taken a lock."""
+
+    def released(self, thread: int, times: int = 1) -> None:
+        """`thread`, which runs, has just given a lock back."""
+
     @abstractmethod
     def gap(self, thread: int) -> int:
         """Steps until `thread` may be stopped although it could go on."""
@@ -111,8 +117,10 @@ class Search(Strategy):
     """The first schedule does not deviate. Then priorities and random walks take turns.
 
     Priorities: Burckhardt et al., "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs" (ASPLOS
-    2010). After half of `steps` every schedule becomes a random walk, which is fair: a loop that waits for another
-    thread ends, and one that does not raises `Endless`. Stops by itself after `seconds`.
+    2010), with more changes: a thread that was stopped stays away for long. Most schedules stop no thread that holds
+    a lock: others would only come to wait for it. After half of `steps` every schedule becomes a random walk, which
+    is fair: a loop that waits for another thread ends, and one that does not raises `Endless`. Stops by itself after
+    `seconds`.
     """
 
     def __init__(self, steps: int, seconds: float) -> None:
@@ -125,38 +133,48 @@ class Search(Strategy):
     def begin(self, iteration: int, seed: int) -> None:
         super().begin(iteration, seed)
         self._random = Random(seed)
-        self._rate = 0.0 if iteration == 0 else RATES[iteration // 2 % len(RATES)]
+        self._held: Counter[int] = Counter()
+        self._spares_holders = iteration % 3 > 0
         self._ranks: dict[int, float] | None = {} if iteration % 2 else None
-        self._changes = [self._random.randrange(self._longest) for _ in range(CHANGES)]
+        turn = iteration // 2
+        often = RATES[turn % 3] if self._ranks is None else CHANGES[turn % 3] / self._longest
+        self._rate = often if iteration else 0.0
 
     def end(self) -> None:
         self._longest = max(self._longest, len(self.trace))
 
     def choose(self, runnable: Sequence[Any], current: Any, usual: Any) -> Any:
         if len(self.trace) > self.steps // 2:
-            self._ranks, self._rate = None, max(RATES)
-        return (
-            self._by_chance(runnable, usual, current)
-            if self._ranks is None
-            else self._by_rank(runnable, current)
-        )
+            self._ranks, self._rate, self._spares_holders = None, max(RATES), False
+        due = current is not None and self.left <= 0
+        if self._ranks is not None:
+            return self._highest(self._ranks, runnable, current if due else None)
+        stays = self._rate == 0.0 or (current is not None and not due)
+        return usual if stays else self._random.choice(runnable)
 
     def gap(self, thread: int) -> int:
-        now, end = len(self.trace), self.steps // 2 + 1
-        if self._ranks is not None:
-            return min((change - now for change in self._changes if change > now), default=end)
-        return min(end, int(self._random.expovariate(self._rate))) if self._rate else end
+        end = self.steps // 2 + 1
+        if self._rate == 0.0 or self._spared(thread):
+            return end
+        return min(end, 1 + int(self._random.expovariate(self._rate)))
 
-    def _by_rank(self, runnable: Sequence[Any], current: Any) -> Any:
-        ranks, now = self._ranks or {}, len(self.trace)
-        self._ranks = ranks
-        if current is not None and any(change <= now for change in self._changes):
-            self._changes = [change for change in self._changes if change > now]
-            ranks[current.tid] = -float(now)
+    def acquired(self, thread: int, times: int = 1) -> None:
+        self._held[thread] += times
+        if self._spared(thread):
+            self.left = self.gap(thread)
+
+    def released(self, thread: int, times: int = 1) -> None:
+        spared = self._spared(thread)
+        self._held[thread] -= times
+        if spared and not self._spared(thread):
+            self.left = self.gap(thread)
+
+    def _spared(self, thread: int) -> bool:
+        return self._spares_holders and self._held[thread] > 0
+
+    def _highest(self, ranks: dict[int, float], runnable: Sequence[Any], demoted: Any) -> Any:
+        if demoted is not None:
+            ranks[demoted.tid] = -float(len(self.trace))
         for thread in runnable:
             ranks.setdefault(thread.tid, self._random.random())
         return max(runnable, key=lambda thread: ranks[thread.tid])
-
-    def _by_chance(self, runnable: Sequence[Any], usual: Any, current: Any) -> Any:
-        stays = self._rate == 0.0 or (current is not None and self.left > 0)
-        return usual if stays else self._random.choice(runnable)

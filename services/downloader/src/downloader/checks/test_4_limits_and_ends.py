@@ -93,7 +93,7 @@ def test_goes_on_after_a_restart(explore: Explore) -> None:
         manager = world.start()
         job = world.job("file", 2 * MIB)
         manager.submit(job)
-        requires(world.until(lambda: manager.status(job.id).received >= 512 * KIB), "half of the transfer")
+        requires(world.until(lambda: manager.status(job.id).received >= MIB), "half of the transfer")
         left = manager.stop(0.0)
         successor = world.start(*left)
         end = successor.wait(job.id)
@@ -102,8 +102,7 @@ def test_goes_on_after_a_restart(explore: Explore) -> None:
         assert end.state is State.DONE, f"it became {end.state}: {end.error}"
         assert world.whole(job), "the file is another one than the server's"
         sent = world.web.sent[job.url]
-        assert sent < 4 * MIB, f"{sent:,} bytes were fetched for a file of {2 * MIB:,}"
-        assert sent <= 3 * MIB, f"{sent:,} bytes were fetched, as if nothing had been kept"
+        assert sent <= 5 * MIB // 2, f"{sent:,} bytes were fetched for a file of {2 * MIB:,}"
 
     explore(scenario, schedules=8)
 
