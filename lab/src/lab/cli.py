@@ -39,7 +39,7 @@ def overview(context: typer.Context) -> None:
 def main() -> None:
     """Run the command line; what a person can put right is one sentence on stderr, never a traceback."""
     try:
-        app()
+        app(prog_name="lab")
     except LabError as error:
         print(error, file=sys.stderr)
         sys.exit(USAGE if isinstance(error, WrongUsage) else 1)

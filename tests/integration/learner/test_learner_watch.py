@@ -1,0 +1,122 @@
+"""lab watch at a real terminal: every save is judged, what passed is not judged twice, keys are obeyed at once."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.learner.conftest import Learner, Sit
+
+STUCK = "import time\nclass Tally:\n    def __init__(self, ports):\n        time.sleep(1000)\n"
+
+
+@pytest.fixture
+def starter(learner: "Learner") -> str:
+    """The learner has begun; the text of their file."""
+    assert learner.run("start", "X1").code == 0
+    return learner.file.read_text()
+
+
+def solved(starter: str) -> str:
+    return starter.replace("pass", "self.sum += amount")
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it runs; one that is only waiting to be collected does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_from_the_starter_to_a_pass(learner: "Learner", sit: "Sit", starter: str) -> None:
+    terminal = sit("watch", "X1")
+    terminal.shows("Judging 3", "FAIL", "1 of 3 passed", "2 was added, the total is 0", "quit")
+    learner.file.write_text(solved(starter))
+    terminal.shows("Judging 3", "3 of 3 passed", "quit")
+    terminal.types("q")
+    assert terminal.ended() == 0
+    told = json.loads(learner.run("progress", "--json").out)
+    [tally] = [one for one in told["challenges"] if one["code"] == "X1"]
+    assert (tally["state"], tally["checks_passed"], tally["attempts"]) == ("passed", 3, 2)
+
+
+def test_what_failed_is_judged_first_and_what_passed_not_again(
+    learner: "Learner", sit: "Sit", starter: str
+) -> None:
+    terminal = sit("watch", "X1")
+    terminal.shows("1 of 3 passed", "quit")
+    terminal.types("q")
+    terminal.ended()
+    terminal = sit("watch", "X1")
+    terminal.shows("1 passed before and did not change.", "Judging 2", "1 of 3 passed", "quit")
+    terminal.types("r")
+    terminal.shows("Judging 3", "1 of 3 passed", "quit")
+    learner.file.write_text(starter + "# only a comment\n")
+    terminal.shows("Only comments or spacing changed")
+
+
+def test_a_file_that_is_no_python_says_where(learner: "Learner", sit: "Sit", starter: str) -> None:
+    learner.file.write_text("def tally(:\n")
+    terminal = sit("watch", "X1")
+    terminal.shows("tally.py", "line 1", "SyntaxError", "quit")
+    learner.file.write_text(solved(starter))
+    terminal.shows("3 of 3 passed")
+
+
+def test_h_opens_one_hint_more(learner: "Learner", sit: "Sit", starter: str) -> None:
+    terminal = sit("watch", "X1")
+    terminal.shows("1 of 3 passed", "quit")
+    terminal.types("h")
+    terminal.shows("1. Look at add.", "2 more: ask again.")
+    terminal.types("h")
+    terminal.shows("2. It adds nothing.", "1 more: ask again.")
+
+
+@pytest.mark.parametrize("end", [lambda t: t.types("q"), lambda t: t.process.send_signal(signal.SIGTERM)])
+def test_it_ends_at_once_and_leaves_nothing(
+    learner: "Learner", sit: "Sit", starter: str, end: Callable[[object], None]
+) -> None:
+    learner.file.write_text(STUCK)
+    terminal = sit("watch", "X1")
+    terminal.shows("Judging 3")
+    here = psutil.Process(terminal.process.pid)
+    while len(below := here.children(recursive=True)) < 4:  # the round, its judges, a check that hangs
+        assert terminal.process.poll() is None
+    end(terminal)
+    assert terminal.ended() == 0
+    assert not [process for process in below if lives(process)]
+    assert terminal.modes_now() == terminal.modes
+
+
+def test_a_save_ends_the_round_before(learner: "Learner", sit: "Sit", starter: str) -> None:
+    learner.file.write_text(STUCK)
+    terminal = sit("watch", "X1")
+    terminal.shows("Judging 3")
+    learner.file.write_text(solved(starter))
+    terminal.shows("Judging 3", "3 of 3 passed")
+
+
+def test_without_a_terminal_it_writes_lines(learner: "Learner", starter: str) -> None:
+    learner.file.write_text(solved(starter))
+    command = [sys.executable, "-u", "-m", "lab", "watch", "X1"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout
+        lines = [process.stdout.readline() for _ in range(7)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    assert "\x1b" not in "".join(lines)
+    assert lines[-1].startswith("3 of 3 passed in "), lines
+
+
+def test_without_a_file_it_says_how_to_begin(learner: "Learner") -> None:
+    ended = learner.run("watch", "X1")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.strip() == f"There is no {learner.file}: `lab start X1` makes it."
