@@ -14,7 +14,7 @@ REMEMBERED = 200
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
 class CheckRecord(_Record):
