@@ -13,8 +13,8 @@ setup:  ## make .venv from the lock; nothing is installed outside this folder
 up:  ## start the lab in containers; returns when all are healthy
 	@docker compose up --detach --build --wait
 
-down:  ## end the containers; their data stays
-	@docker compose down
+down:  ## end the lab, in containers or not; its data stays
+	@lab/down.sh
 
 lab: setup  ## start the lab here, without Docker; Ctrl-C ends it
 	@$(BIN)/lab up
@@ -26,6 +26,7 @@ check: setup  ## format, lint, types, who may import whom
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+	@cd grafana && ../$(BIN)/mypy --strict *.py
 	@$(BIN)/lint-imports --no-logo
 
 e2e: setup  ## the whole lab from outside: as processes, then in containers
@@ -33,13 +34,15 @@ e2e: setup  ## the whole lab from outside: as processes, then in containers
 	@LAB_E2E=compose $(BIN)/pytest -q tests/e2e
 
 load: setup  ## load on a running service: make load SERVICE=downloader
-	@$(BIN)/lab load $(SERVICE)
+	@$(BIN)/lab load $(SERVICE) $(ARGS)
 
 bench: setup  ## measure against the peers; prints ratios
+	@$(BIN)/python tests/bench/against_peers.py
 	@$(BIN)/python tests/bench/downloads.py
 
 lock: setup  ## bring requirements.lock up to the newest versions that fit
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' --group dev --all-extras --no-emit-package lab-kit kit/pyproject.toml lab/pyproject.toml services/*/pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' --group bench -o bench.lock
 
 clean:  ## end it all and remove what was made here, the lab's data included
 	@lab/clean.sh

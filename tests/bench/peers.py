@@ -3,12 +3,17 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 HOME = Path(__file__).parents[2] / ".bench"
-PACKAGES = {"aria2c": ("aria2", "libaria2-0", "libc-ares2", "libssh2-1")}
+PACKAGES = {
+    "aria2c": ("aria2", "libaria2-0", "libc-ares2", "libssh2-1"),
+    "curl": ("curl", "libcurl4"),
+    "nginx": ("nginx",),
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ def find(program: str) -> Peer:
     if on_path:
         return Peer(on_path, os.environ)
     root = HOME / program
-    unpacked = root / "usr/bin" / program
+    unpacked = root / ("usr/sbin" if program == "nginx" else "usr/bin") / program
     if not unpacked.exists():
         _unpack(PACKAGES[program], root)
     libraries = ":".join(str(folder) for folder in root.glob("usr/lib/*-linux-gnu"))
@@ -33,6 +38,20 @@ def find(program: str) -> Peer:
     if not unpacked.exists() or subprocess.run([peer.path, "--version"], env=peer.environment).returncode:
         raise SystemExit(f"No {program} here to compare with: install the package {PACKAGES[program][0]}.")
     return peer
+
+
+def python_peer() -> Peer:
+    """A Python with the peers of bench.lock; made when it is not there, or when the lock changed."""
+    environment, lock = HOME / "venv", HOME.parent / "bench.lock"
+    stamp, uv = environment / "lock", Path(sys.executable).parent / "uv"
+    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
+        subprocess.run(
+            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, environment], check=True
+        )
+        command = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", environment, lock]
+        subprocess.run(command, check=True)
+        shutil.copy(lock, stamp)
+    return Peer(str(environment / "bin/python"), os.environ)
 
 
 def _unpack(packages: tuple[str, ...], root: Path) -> None:

@@ -56,7 +56,7 @@ class Stack:
 def stack(folder: Path) -> Iterator[Stack]:
     """Run everything with its data in `folder`; ends every process."""
     with ExitStack() as ends:
-        redis, port = _free_port(), _free_port()
+        redis, port = free_port(), free_port()
         valkey = [
             get_binary_path(),
             "--port",
@@ -99,7 +99,7 @@ def _until_ready(found: Stack) -> None:
     raise TimeoutError(f"the downloader was not ready in {READY_SECONDS:.0f} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
