@@ -195,7 +195,8 @@ def fault(
     from lab.learner import live, view
 
     reached = live.reach(service, file)
-    faults = reached.faults()
-    if wanted or seed is not None:
+    faults, changes = reached.faults(), bool(wanted) or seed is not None
+    if changes:
         faults = live.change(reached, faults, wanted or [], seed)
-    typer.echo(json.dumps(faults, indent=1)) if as_json else view.print_faults(reached.name, faults)
+    show = view.print_in_force if changes else view.print_faults
+    typer.echo(json.dumps(faults, indent=1)) if as_json else show(reached.name, faults)

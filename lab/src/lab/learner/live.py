@@ -38,10 +38,14 @@ class Live:
         return self._ask("GET", "/lab/engine")
 
     def use(self, engine: str) -> dict[str, Any]:
-        """Switch, after draining; says how many unfinished jobs were handed over. Raises Refused: the old one
-        goes on, and the text is the Python error of the new one.
+        """Switch, after draining; says how many unfinished jobs were handed over. Raises Refused, with the
+        Python error of the new one; the old one goes on.
         """
-        return self._ask("PUT", "/lab/engine", {"engine": engine}, DRAINING)
+        try:
+            return self._ask("PUT", "/lab/engine", {"engine": engine}, DRAINING)
+        except Refused as error:
+            said = f"{self.name} cannot run {engine}, and goes on with the one before:"
+            raise Refused(f"{said}\n{error}") from None
 
     def faults(self) -> dict[str, dict[str, Any]]:
         """Every fault with its magnitude now, unit, range, and how often it fired."""

@@ -6,7 +6,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.markdown import Markdown
 from rich.markup import escape
@@ -112,18 +111,26 @@ def print_hint(hint: Hint, shown: Console | None = None) -> None:
 
 
 def print_faults(name: str, faults: Mapping[str, Mapping[str, Any]]) -> None:
-    """Each fault with what it is now, how strong it can be, and how often it fired."""
-    shown = console()
-    table = Table(title=f"What can go wrong at {name}", title_justify="left")
-    table.box = box.HEAVY_HEAD if shown.is_terminal else None
-    for column in ("fault", "now", "up to", "fired", "what goes wrong"):
-        table.add_column(column, justify="right" if column in ("now", "fired") else "left", overflow="fold")
+    """Each fault with what it is now, in which unit, and how often it fired."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("fault", no_wrap=True)
+    table.add_column("now", justify="right")
+    table.add_column("unit", max_width=13)
+    table.add_column("fired", justify="right")
+    table.add_column("what goes wrong")
     for fault, told in faults.items():
-        now = f"{told['magnitude']:g}" if told["magnitude"] else "off"
-        limit = f"{told['maximum']:g} {told['unit']}"
+        now, fired = (f"{told[key]:g}" if told[key] else "-" for key in ("magnitude", "fired"))
         style = "bold yellow" if told["magnitude"] else ""
-        table.add_row(fault, now, limit, str(told["fired"]), escape(str(told["description"])), style=style)
-    shown.print(table)
+        table.add_row(fault, now, told["unit"], fired, escape(str(told["description"])), style=style)
+    console().print(table)
+    print_in_force(name, faults)
+
+
+def print_in_force(name: str, faults: Mapping[str, Mapping[str, Any]]) -> None:
+    """The faults that are on, in a sentence."""
+    on = [f"{fault}={told['magnitude']:g}" for fault, told in faults.items() if told["magnitude"]]
+    said = f"On at {name}: {' '.join(on)}." if on else f"Nothing goes wrong on purpose at {name}."
+    console().print(said, markup=False, soft_wrap=True)
 
 
 class Terminal:
