@@ -90,7 +90,11 @@ class Plugin:
         """The innermost line of the engine's own files that `error` came through."""
         frames = traceback.extract_tb(error.__traceback__) if error else []
         own = [frame for frame in frames if frame.lineno and _within(Path(frame.filename), self._source.own)]
-        return f"\n{Path(own[-1].filename).name}:{own[-1].lineno}  {own[-1].line}" if own else ""
+        return (
+            f"\n{Path(own[-1].filename).name}:{own[-1].lineno}, in {own[-1].name}: {own[-1].line}"
+            if own
+            else ""
+        )
 
 
 def _within(path: Path, places: Sequence[Path]) -> bool:

@@ -117,10 +117,10 @@ class Search(Strategy):
     """The first schedule does not deviate. Then priorities and random walks take turns.
 
     Priorities: Burckhardt et al., "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs" (ASPLOS
-    2010), with more changes: a thread that was stopped stays away for long. Most schedules stop no thread that holds
-    a lock: others would only come to wait for it. After half of `steps` every schedule becomes a random walk, which
-    is fair: a loop that waits for another thread ends, and one that does not raises `Endless`. Stops by itself after
-    `seconds`.
+    2010), with more changes: a thread that was stopped stays away for long. Most schedules stop no thread that
+    holds a lock: others would only come to wait for it. After half of `steps` every schedule becomes a random
+    walk, which is fair: a loop that waits for another thread ends, and one that does not raises `Endless`. Stops
+    by itself after `seconds`.
     """
 
     def __init__(self, steps: int, seconds: float) -> None:
