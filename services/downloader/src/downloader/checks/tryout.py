@@ -6,11 +6,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.traceback import Traceback
 
@@ -35,11 +36,8 @@ def tryout(engine: type[DownloadManager], console: Console | None = None) -> boo
         ports = Ports(transport=transport, storage=FileStorage(Path(folder)))
         try:
             ends = _run(engine(ports, Limits(workers=3, retry_base=0.1)), console)
-        except NotImplementedError:
-            console.print(f"Not written yet: [bold]{_unwritten()}[/]. The TODO there says what it is for.")
-            return False
-        except Exception:
-            console.print(Traceback(max_frames=4, suppress=[__file__]))
+        except Exception as error:
+            console.print(_explained(error))
             return False
         finally:
             transport.close()
@@ -87,12 +85,14 @@ def _told(ends: Mapping[str, Status], console: Console) -> bool:
     return not wrong
 
 
-def _unwritten() -> str:
-    error = sys.exception()
-    trace = error.__traceback__ if error else None
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace else "a method"
+def _explained(error: Exception) -> RenderableType:
+    """The error with its lines; of a method that says nothing but that it is not written, only where it is."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, RuntimeError) and not error.args:
+        return f"Not written yet: [bold]{frames[-1].name}[/], line {frames[-1].lineno}. Its TODO says what it is for."
+    return Traceback.from_exception(
+        type(error), error, error.__traceback__, max_frames=4, suppress=[__file__]
+    )
 
 
 @contextmanager
