@@ -89,7 +89,7 @@ def _explained(error: Exception) -> RenderableType:
     """The error with its lines; of a method that says nothing but that it is not written, only where it is."""
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, RuntimeError) and not error.args:
-        return f"Not written yet: [bold]{frames[-1].name}[/], line {frames[-1].lineno}. Its TODO says what it is for."
+        return f"Not written yet: [bold]{frames[-1].name}[/], line {frames[-1].lineno}. The comment says what for."
     return Traceback.from_exception(
         type(error), error, error.__traceback__, max_frames=4, suppress=[__file__]
     )
