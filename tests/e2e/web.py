@@ -52,17 +52,20 @@ def query(prometheus: str, expr: str) -> list[float]:
     return [float(series["value"][1]) for series in found["data"]["result"]]
 
 
-def eventually[T](condition: Callable[[], T], within: float = 30.0) -> T:
-    """Wait for a true value, however often nothing answers before; then return it."""
-    deadline, last = time.monotonic() + within, "it never came true"
+def eventually[T](
+    condition: Callable[[], T], within: float = 30.0, why: Callable[[], str] = lambda: "it never came true"
+) -> T:
+    """Wait for a true value, however often nothing answers before; then return it; otherwise say `why` not."""
+    deadline, last = time.monotonic() + within, ""
     while time.monotonic() < deadline:
         try:
             if found := condition():
                 return found
+            last = ""
         except NoAnswer as error:
             last = str(error)
         time.sleep(0.1)
-    raise AssertionError(f"waited {within:g} s in vain: {last}")
+    raise AssertionError(f"waited {within:g} s in vain: {last or why()}")
 
 
 def _decoded(data: bytes) -> Any:
