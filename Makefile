@@ -20,7 +20,7 @@ lab: setup  ## start the lab here, without Docker; Ctrl-C ends it
 	@$(BIN)/lab up
 
 test: setup  ## all tests: units, real components, the shape of the repository
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q --numprocesses auto --dist loadfile
 
 check: setup  ## format, lint, types, who may import whom
 	@$(BIN)/ruff format --check --quiet .
