@@ -14,6 +14,7 @@ __all__ = ["Endless", "Given", "Point", "Search", "Strategy"]
 
 RATES = (0.02, 0.1, 0.005)
 CHANGES = (60, 15, 200)
+NESTED = 0.2
 _monotonic = time.monotonic  # the scheduler replaces the one in `time`
 
 type Point = tuple[int, int]
@@ -118,9 +119,9 @@ class Search(Strategy):
 
     Priorities: Burckhardt et al., "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs" (ASPLOS
     2010), with more changes: a thread that was stopped stays away for long. Most schedules stop no thread that
-    holds a lock: others would only come to wait for it. After half of `steps` every schedule becomes a random
-    walk, which is fair: a loop that waits for another thread ends, and one that does not raises `Endless`. Stops
-    by itself after `seconds`.
+    holds a lock, unless it takes another: others would only come to wait for it. After half of `steps` every
+    schedule becomes a random walk, which is fair: a loop that waits for another thread ends, and one that does not
+    raises `Endless`. Stops by itself after `seconds`.
     """
 
     def __init__(self, steps: int, seconds: float) -> None:
@@ -146,7 +147,7 @@ class Search(Strategy):
     def choose(self, runnable: Sequence[Any], current: Any, usual: Any) -> Any:
         if len(self.trace) > self.steps // 2:
             self._ranks, self._rate, self._spares_holders = None, max(RATES), False
-        due = current is not None and self.left <= 0
+        due = current is not None and (self.left <= 0 or self._nested(current.tid))
         if self._ranks is not None:
             return self._highest(self._ranks, runnable, current if due else None)
         stays = self._rate == 0.0 or (current is not None and not due)
@@ -168,6 +169,10 @@ class Search(Strategy):
         self._held[thread] -= times
         if spared and not self._spared(thread):
             self.left = self.gap(thread)
+
+    def _nested(self, thread: int) -> bool:
+        """Whether to stop a thread that holds a lock and is about to wait for something else, as in a deadlock."""
+        return self._spared(thread) and self._random.random() < NESTED
 
     def _spared(self, thread: int) -> bool:
         return self._spares_holders and self._held[thread] > 0

@@ -50,15 +50,16 @@ def _rows(outcome: Outcome, sources: Mapping[str, Sequence[str]]) -> Iterator[Ro
 
 
 def _near_stops(rows: Sequence[Row]) -> list[int]:
-    """The rows where a thread was stopped, and those where it went on."""
-    centres = []
+    """The rows of both threads around each moment at which one was stopped, and at which it went on."""
+    near: set[int] = set()
     for at, row in enumerate(rows):
-        if at and row.stopped and row.thread != rows[at - 1].thread:
-            centres.append(at)
-            resumed = (later for later in range(at, len(rows)) if rows[later].thread == rows[at - 1].thread)
-            centres.extend(resumed_at for resumed_at in [next(resumed, None)] if resumed_at)
-    near = {at for centre in centres for at in range(centre - NEAR, centre + NEAR)}
-    return [at for at in range(len(rows)) if at in near]
+        stopped = rows[at - 1].thread
+        if at and row.stopped and row.thread != stopped:
+            later = (after for after in range(at, len(rows)) if rows[after].thread == stopped)
+            for centre in (at, next(later, at)):
+                around = range(max(0, centre - NEAR), min(len(rows), centre + NEAR))
+                near.update(one for one in around if rows[one].thread in (stopped, row.thread))
+    return sorted(near)
 
 
 def _lines(

@@ -111,7 +111,7 @@ def test_each_end_is_told_once(explore: Explore) -> None:
             there = job.destination in world.disk.files
             assert there == (ends[job.id] is State.DONE), f"it is {ends[job.id]}, the file is there: {there}"
 
-    explore(scenario, schedules=90)
+    explore(scenario, schedules=120)
 
 
 def test_a_job_is_accepted_once(explore: Explore) -> None:
