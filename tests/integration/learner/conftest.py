@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from pexpect import TIMEOUT
 from pexpect.fdpexpect import fdspawn
 
 from lab.cli import main
@@ -137,7 +138,8 @@ class Terminal:
     def shows(self, *texts: str) -> None:
         """Wait until each text came, in this order."""
         for text in texts:
-            self._screen.expect_exact(text)
+            if self._screen.expect_exact([text, TIMEOUT]):
+                pytest.fail(f"{text!r} did not come (code {self.process.poll()}): {self._screen.before!r}")
 
     def types(self, keys: str) -> None:
         self._screen.send(keys)

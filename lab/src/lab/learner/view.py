@@ -58,9 +58,7 @@ def print_begun(entry: Entry, begun: Begun) -> None:
     if begun.backup:
         shown.print(f"\nYour file so far is kept as {_short(begun.backup)}.", markup=False, soft_wrap=True)
     what = "is made from the starter" if begun.made else "was there already and stays as it is"
-    shown.print(
-        f"\n[bold]{escape(_short(begun.path))}[/] {what}. Open it in your editor, then:", soft_wrap=True
-    )
+    shown.print(f"\n[bold]{escape(_short(begun.path))}[/] {what}. Open it, then:", soft_wrap=True)
     for line in (
         f"lab watch {entry.code}    judges it at every save",
         f"lab hint {entry.code}     one hint at a time",

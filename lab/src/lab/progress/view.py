@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -34,8 +33,8 @@ def print_table(every: Sequence[Standing], console: Console | None = None) -> No
     shown = console or Console(highlight=False)
     if not shown.is_terminal:
         shown.width = PLAIN_WIDTH
-    table = Table("", "challenge", "state", box=box.HEAVY_HEAD if shown.is_terminal else None)
-    for column in ("checks", "attempts", "hints"):
+    table = Table("", "challenge", "state", box=None, pad_edge=False)
+    for column in ("checks", "tries", "hints"):
         table.add_column(column, justify="right")
     table.add_column("last", no_wrap=True)
     for standing in every:
@@ -58,7 +57,7 @@ def _row(standing: Standing) -> list[str]:
     record = standing.record
     checks = f"{standing.passed} of {standing.checks}" if standing.entry.installed else ""
     counts = [str(number or "") for number in (len(record.attempts), standing.hints)]
-    last = f"{record.attempts[-1].at.astimezone():%Y-%m-%d %H:%M}" if record.attempts else ""
+    last = f"{record.attempts[-1].at.astimezone():%Y-%m-%d}" if record.attempts else ""
     solution = " (solution seen)" if record.solution and not record.passed else ""
     return [
         standing.entry.code,
