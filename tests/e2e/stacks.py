@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import redis
 import yaml
-from web import NoAnswer, ask, eventually
+from web import NoAnswer, ask, eventually, get
 
 ROOT = Path(__file__).parents[2]
 BASE = int(os.environ.get("LAB_E2E_PORT_BASE", "28000"))  # where the lab's ports begin; 8000 is the default
@@ -82,6 +82,14 @@ class Stack(ABC):
             return ask("GET", self.url(name) + READY.get(name, "/ready"))[0] == 200
         except (NoAnswer, redis.RedisError):
             return False
+
+    def started(self, name: str) -> float:
+        """When the process of a service began, as it says itself."""
+        found = re.search(
+            r"^process_start_time_seconds (\S+)", get(self.url(name) + "/metrics"), re.MULTILINE
+        )
+        assert found
+        return float(found[1])
 
     def wait_ready(self, name: str) -> None:
         eventually(lambda: self.ready(name), 60)

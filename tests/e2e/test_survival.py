@@ -6,9 +6,7 @@ from collections.abc import Iterator
 import pytest
 from jobs import Downloads, submit
 from stacks import Stack
-from web import eventually, query
-
-STARTED = 'process_start_time_seconds{service="downloader"}'
+from web import eventually
 
 
 @pytest.fixture
@@ -24,9 +22,9 @@ def downloads(stack: Stack) -> Iterator[Downloads]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_the_downloader_loses_nothing(stack: Stack, downloads: Downloads, number: signal.Signals) -> None:
-    before = eventually(lambda: query(stack.url("prometheus"), STARTED))
+    before = stack.started("downloader")
     stack.signal("downloader", number)
-    eventually(lambda: query(stack.url("prometheus"), STARTED) > before, 60)
+    eventually(lambda: stack.started("downloader") > before, 60)
     stack.wait_ready("downloader")
     assert downloads.wrong() == {}
 
