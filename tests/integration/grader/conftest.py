@@ -91,6 +91,23 @@ def test_of_weather(explore):
 
     explore(scenario)
 
+def test_waits_in_no_time(conclude):
+    """An hour is nothing."""
+    import asyncio
+    from lab.grader.coroutines import in_virtual_time
+    conclude(in_virtual_time(lambda: asyncio.sleep(3600)))
+
+def test_never_is_never(conclude, seeds):
+    """Two is three."""
+    import asyncio
+    from lab.grader.coroutines import simulated
+
+    async def work():
+        await asyncio.sleep(1)
+        assert 2 == 3, "two is not three"
+
+    conclude(simulated(work, seeds))
+
 def test_is_wrong(explore):
     """This check has a bug."""
     explore(no_such_name)

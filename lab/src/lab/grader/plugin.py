@@ -1,7 +1,7 @@
 """The pytest plugin of the child process: it gives checks their fixtures, and turns what happens into verdicts."""
 
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,18 +50,32 @@ class Plugin:
         return self._source.load()
 
     @pytest.fixture
-    def explore(self) -> Explore:
+    def explore(self, conclude: Callable[[Outcome], None]) -> Explore:
         """See `lab.grader.Explore`."""
 
         def explore(scenario: Scenario, *, schedules: int = self._budget.schedules) -> None:
             budget = replace(self._budget, schedules=schedules)
             for seed in self._seeds:
-                self._last = judge(self._source, scenario, seed, budget)
-                self._schedules += self._last.schedules
-                if self._last.verdict is not Verdict.PASS:
-                    raise NotPassed(self._last)
+                conclude(judge(self._source, scenario, seed, budget))
 
         return explore
+
+    @pytest.fixture
+    def seeds(self) -> Sequence[int]:
+        """What to search with, for a check that searches by itself."""
+        return self._seeds
+
+    @pytest.fixture
+    def conclude(self) -> Callable[[Outcome], None]:
+        """Ends the check with an outcome that `coroutines` or `kills` came to, unless it passed."""
+
+        def conclude(outcome: Outcome) -> None:
+            self._last = outcome
+            self._schedules += outcome.schedules
+            if outcome.verdict is not Verdict.PASS:
+                raise NotPassed(outcome)
+
+        return conclude
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

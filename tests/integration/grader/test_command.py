@@ -1,0 +1,84 @@
+"""`lab check` as a user calls it, on a challenge that is not ours."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.challenges import Challenge
+from lab.grader.catalogue import checks_of
+
+LAB = [sys.executable, "-c", "from lab.cli import main; main()"]
+
+type Lab = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def lab(tally: Challenge, tmp_path: Path) -> Lab:
+    """Runs `lab check X1` with these arguments; its exit code and what it wrote."""
+
+    def lab(*arguments: str) -> tuple[int, str]:
+        environment = {**os.environ, "LAB_WORKSPACE": str(tmp_path / "workspace"), "NO_COLOR": "1"}
+        done = subprocess.run(
+            [*LAB, "check", *arguments], env=environment, capture_output=True, text=True, cwd=tmp_path
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return lab
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["X1", "-e", "reference", "--only", "nothing_is_lost"], 0, "1 of 1 passed"),
+        (["tally", "-e", "naive", "--only", "nothing_is_lost"], 1, "6 was added, the total is"),
+        (["X1", "-e", "mutant:Late", "--only", "nothing_is_lost"], 1, "mutants.py: before = self.sum"),
+        (["X1", "-e", "reference", "--only", "of_weather"], 2, "the sun shone"),
+        (["X1", "-e", "reference", "--only", "is_wrong"], 3, "NameError"),
+        (["X1", "-e", "reference", "--only", "waits_in_no_time"], 0, "1 of 1 passed"),
+        (["X1", "-e", "reference", "--only", "never_is_never"], 1, "two is not three"),
+        (["X1", "-e", "reference"], 1, "of 6 passed"),
+        (["X1", "-e", "nobody"], 64, "no engine 'nobody'"),
+        (["X1", "-e", "mutant:Nobody"], 64, "no mutant 'Nobody'"),
+        (["X1", "--only", "nothing_is_lost"], 64, "lab start X1"),
+        (["X9"], 64, "X9"),
+        (["X1", "-e", "reference", "--only", "nothing"], 64, "no check 'nothing'"),
+        (["X1", "--seed", "many"], 64, "--seed"),
+    ],
+)
+def test_exit_codes_and_words(lab: Lab, arguments: list[str], code: int, words: str) -> None:
+    ended, told = lab(*arguments)
+    assert ended == code, told
+    assert words in told
+    assert ("Traceback" in told) == ("grader error" in told)
+
+
+def document(lab: Lab, *arguments: str) -> dict[str, Any]:
+    _, told = lab("X1", "-e", "naive", "--json", "--only", "nothing_is_lost", *arguments)
+    return dict(json.loads(told))
+
+
+def test_the_replay_command_shows_the_same_again(lab: Lab) -> None:
+    first = document(lab, "--seed", "5", "--seeds", "3")["checks"][0]
+    *_, seed = first["replay"].split()
+    assert first["replay"].startswith("lab check X1 --engine naive --only nothing_is_lost --seed ")
+    again = document(lab, "--seed", seed)["checks"][0]
+    assert (again["trace"], again["detail"]) == (first["trace"], first["detail"])
+    assert again["trace"]
+
+
+def test_a_trace_is_kept_beside_the_learners_file(lab: Lab, tmp_path: Path) -> None:
+    document(lab)
+    (saved,) = (tmp_path / "workspace" / "traces").iterdir()
+    text = saved.read_text()
+    assert "self.sum += amount" in text
+    assert "again: lab check X1" in text
+
+
+def test_requirements_are_one_line(tally: Challenge) -> None:
+    assert checks_of(tally)[0].requirement == "Every amount that is added is in the total."

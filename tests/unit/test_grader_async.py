@@ -1,0 +1,310 @@
+"""What judges coroutines and processes: each tool finds what it is for, and passes what is right."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.grader import Inconclusive
+from lab.grader.coroutines import cancelled_everywhere, in_virtual_time, simulated
+from lab.grader.kills import Reached, killed_everywhere
+from lab.grader.leaks import Leaked, nothing_left
+from lab.grader.verdicts import Verdict
+from lab.grader.virtual import Stuck, virtual_loop
+
+
+async def sleeps_a_day() -> None:
+    before = asyncio.get_running_loop().time()
+    async with asyncio.timeout(100_000):
+        await asyncio.sleep(86_400)
+    assert asyncio.get_running_loop().time() - before == pytest.approx(86_400)
+
+
+async def blocks() -> None:
+    time.sleep(0.001)  # noqa: ASYNC251  # what it is to be caught at
+
+
+async def computes() -> None:
+    await asyncio.sleep(0)
+    until = time.perf_counter() + 0.4
+    while time.perf_counter() < until:
+        pass
+
+
+async def leaves_a_task() -> None:
+    asyncio.get_running_loop().forgotten = asyncio.create_task(asyncio.sleep(10), name="forgotten")  # type: ignore[attr-defined]
+    await asyncio.sleep(0)
+
+
+async def waits_for_nothing() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def is_wrong() -> None:
+    raise AssertionError("1 of 2")
+
+
+async def has_no_weather() -> None:
+    raise Inconclusive("it did not rain")
+
+
+@pytest.mark.parametrize(
+    ("work", "verdict", "words"),
+    [
+        (sleeps_a_day, Verdict.PASS, ""),
+        (blocks, Verdict.FAIL, "blocks the loop"),
+        (computes, Verdict.FAIL, "computes on the loop"),
+        (leaves_a_task, Verdict.FAIL, "forgotten"),
+        (is_wrong, Verdict.FAIL, "1 of 2"),
+        (has_no_weather, Verdict.INCONCLUSIVE, "it did not rain"),
+    ],
+)
+def test_in_virtual_time(work: Callable[[], Coroutine[Any, Any, None]], verdict: Verdict, words: str) -> None:
+    outcome = in_virtual_time(work)
+    assert (outcome.verdict, words in outcome.detail) == (verdict, True), outcome.detail
+
+
+def test_threads_are_waited_for() -> None:
+    async def asks() -> None:
+        assert await asyncio.to_thread(lambda: 7) == 7
+
+    assert in_virtual_time(asks).verdict is Verdict.PASS
+
+
+def test_time_does_not_run_away_from_a_thread() -> None:
+    async def asks() -> None:
+        async with asyncio.timeout(3600):
+            await asyncio.to_thread(threading.Event().wait, 0.05)
+
+    assert in_virtual_time(asks).verdict is Verdict.PASS
+
+
+def test_who_waits_for_nothing_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.grader.virtual.LONGEST_WAIT", 0.05)
+    runner = asyncio.Runner(loop_factory=virtual_loop)
+    with pytest.raises(Stuck), runner:
+        runner.run(waits_for_nothing())
+
+
+class Slots:
+    """A semaphore that gives its place back, or forgets to when it is cancelled."""
+
+    def __init__(self, careful: bool) -> None:
+        self.free, self._careful = asyncio.Semaphore(1), careful
+
+    async def use(self) -> None:
+        await self.free.acquire()
+        if not self._careful:
+            await asyncio.sleep(1)
+            return self.free.release()
+        try:
+            await asyncio.sleep(1)
+        finally:
+            self.free.release()
+
+
+@pytest.mark.parametrize(("careful", "verdict"), [(True, Verdict.PASS), (False, Verdict.FAIL)])
+def test_cancelled_at_every_await(careful: bool, verdict: Verdict) -> None:
+    async def make() -> Slots:
+        return Slots(careful)
+
+    async def judge(slots: Slots) -> None:
+        assert not slots.free.locked(), "the place was not given back"
+
+    async def undo(slots: Slots) -> None: ...
+
+    outcome = cancelled_everywhere(make, Slots.use, judge, undo)
+    assert outcome.verdict is verdict, outcome.detail
+    assert ("not given back" in outcome.detail) == (verdict is Verdict.FAIL)
+    assert outcome.schedules > 2
+
+
+def served(patient: bool) -> Callable[[], Coroutine[Any, Any, None]]:
+    """A server that writes much to a client that reads nothing: it waits, or it piles up."""
+
+    async def work() -> None:
+        written = 0
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal written
+            for _ in range(100):
+                writer.write(bytes(16 * 1024))
+                written += 16 * 1024
+                if patient:
+                    await writer.drain()
+            writer.close()
+
+        async def listen() -> None:
+            async with await asyncio.start_server(serve, "server", 80):
+                await asyncio.sleep(20)
+
+        async def connect() -> None:
+            await asyncio.sleep(1)
+            _, writer = await asyncio.open_connection("server", 80)
+            await asyncio.sleep(10)
+            writer.close()
+
+        net = asyncio.get_running_loop().net  # type: ignore[attr-defined]
+        net.host("server").create_task(listen())
+        await net.host("client").create_task(connect())
+        assert written < 1_000_000, f"{written:,} bytes wait for a client that reads nothing"
+
+    return work
+
+
+@pytest.mark.parametrize(("patient", "verdict"), [(True, Verdict.PASS), (False, Verdict.FAIL)])
+def test_a_simulated_network_pushes_back(patient: bool, verdict: Verdict) -> None:
+    outcome = simulated(served(patient), [0], runs=3)
+    assert outcome.verdict is verdict, outcome.detail
+
+
+def test_an_order_of_events_is_searched() -> None:
+    async def looks_then_leaps() -> None:
+        free = 1
+
+        async def take() -> None:
+            nonlocal free
+            if free:
+                await asyncio.sleep(0)
+                free -= 1
+
+        await asyncio.gather(take(), take())
+        assert free == 0, f"{free} are free"
+
+    outcome = simulated(looks_then_leaps, [3])
+    assert outcome.verdict is Verdict.FAIL
+    assert "-1 are free" in outcome.detail
+    assert outcome.seed == 3
+
+
+@pytest.fixture
+def thread() -> Iterator[Callable[[], None]]:
+    over = threading.Event()
+    lost = threading.Thread(target=over.wait, name="lost")
+    yield lost.start
+    over.set()
+    lost.join()
+
+
+def test_a_thread_left_behind_is_named(thread: Callable[[], None]) -> None:
+    with pytest.raises(Leaked, match="lost"), nothing_left():
+        thread()
+
+
+def test_a_child_left_behind_is_named() -> None:
+    children = []
+    try:
+        with pytest.raises(Leaked, match="children left behind: python"), nothing_left():
+            children.append(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE))
+    finally:
+        for child in children:
+            child.communicate(b"\n")
+
+
+def test_a_file_left_open_is_named(tmp_path: Path) -> None:
+    files = []
+    with pytest.raises(Leaked, match=r"notes\.txt"), nothing_left():
+        files.append((tmp_path / "notes.txt").open("w"))
+    files[0].close()
+
+
+def test_shared_memory_left_behind_is_named() -> None:
+    segments = []
+    with pytest.raises(Leaked, match="shared memory left behind"), nothing_left():
+        segments.append(SharedMemory(create=True, size=16, track=sys.version_info < (3, 13)))  # type: ignore[call-overload]
+    segments[0].close()
+    segments[0].unlink()
+
+
+def test_nothing_left_is_nothing_raised(tmp_path: Path) -> None:
+    with nothing_left():
+        worker = threading.Thread(target=(tmp_path / "notes.txt").write_text, args=("x",))
+        worker.start()
+        worker.join()
+
+
+def copies(careful: bool) -> Callable[[Path, Reached], None]:
+    """Moves five items from a list to a file; the careful one writes item and position in one step."""
+
+    def work(folder: Path, reached: Reached) -> None:
+        done = folder / "done"
+        lines = done.read_text().splitlines() if done.exists() else []
+        position = folder / "position"
+        start = len(lines) if careful else int(position.read_text()) if position.exists() else 0
+        for item in range(start, 5):
+            reached(f"before {item}")
+            with done.open("a") as file:
+                file.write(f"{item}\n")
+            reached(f"between {item}")
+            position.write_text(str(item + 1))
+
+    return work
+
+
+def once(folder: Path) -> None:
+    lines = (folder / "done").read_text().splitlines()
+    assert lines == [str(item) for item in range(5)], f"what came out: {lines}"
+
+
+forks = pytest.mark.filterwarnings(
+    "ignore:This process.*is multi-threaded:DeprecationWarning"
+)  # pytest's own
+
+
+@forks
+@pytest.mark.parametrize(("careful", "verdict"), [(True, Verdict.PASS), (False, Verdict.FAIL)])
+def test_killed_at_every_place(careful: bool, verdict: Verdict) -> None:
+    outcome = killed_everywhere(copies(careful), once)
+    assert outcome.verdict is verdict, outcome.detail
+    assert ("killed at 'between 0'" in outcome.detail) == (verdict is Verdict.FAIL)
+
+
+@forks
+def test_a_sample_of_places_is_the_same_for_a_seed() -> None:
+    assert [killed_everywhere(copies(False), once, seed, most=3).schedules for seed in (1, 1)] in (
+        [number, number] for number in range(1, 11)
+    )
+
+
+@forks
+def test_work_without_places_is_inconclusive() -> None:
+    outcome = killed_everywhere(lambda folder, reached: None, lambda folder: None)
+    assert outcome.verdict is Verdict.INCONCLUSIVE
+
+
+@forks
+def test_work_that_fails_alone_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    def work(folder: Path, reached: Reached) -> None:
+        raise ValueError("no")
+
+    outcome = killed_everywhere(work, lambda folder: None)
+    assert outcome.verdict is Verdict.FAIL
+    assert "nobody killed it" in outcome.detail
+    assert "ValueError: no" in capfd.readouterr().err
+
+
+def starts_another(loyal: bool) -> Callable[[Path, Reached], None]:
+    """Starts a process that ends with it, or one that does not."""
+
+    def work(folder: Path, reached: Reached) -> None:
+        program = "input()" if loyal else "import time; time.sleep(60)"
+        with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as child:
+            reached("while another runs")
+            child.kill()
+
+    return work
+
+
+@forks
+@pytest.mark.parametrize(("loyal", "verdict"), [(True, Verdict.PASS), (False, Verdict.FAIL)])
+def test_what_the_dead_had_started_ends_too(loyal: bool, verdict: Verdict) -> None:
+    outcome = killed_everywhere(starts_another(loyal), lambda folder: None)
+    assert outcome.verdict is verdict, outcome.detail
+    assert ("outlive" in outcome.detail) == (verdict is Verdict.FAIL)
