@@ -11,6 +11,7 @@ import httptools
 from downloader.contract import ConnectionLost, ProtocolError, TimedOut
 
 HEAD_LIMIT = 256 * 1024
+HEAD_READ = 96 * 1024  # a small file comes with its head, and below what malloc asks the kernel for
 NO_BODY = frozenset({204, 304})
 
 
@@ -29,7 +30,7 @@ class Connection:
         self._guarded(lambda: self._socket.sendall(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode("ascii")))
         head = Head()
         while not head.done:
-            head.feed(self.read(65536))
+            head.feed(self.read(HEAD_READ))
         self.used = True
         return head
 

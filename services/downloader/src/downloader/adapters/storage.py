@@ -2,6 +2,7 @@
 
 import os
 import re
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,8 @@ from downloader.contract import PartFile, StorageFailed
 
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 READ_WRITE = os.O_RDWR | os.O_CLOEXEC
+SMALL = 1024 * 1024
+"""Whether so much fits is found out by writing it."""
 
 
 class _Reported:
@@ -44,10 +47,10 @@ CREATING, WRITING, READING, SYNCING, FINISHING, SAVING, DISCARDING, REMOVING, LO
 
 
 class _Part:
-    """An open part file; see `contract.PartFile`."""
+    """An open part file; see `contract.PartFile`. `files` is the open folder of the finished ones."""
 
-    def __init__(self, descriptor: int, part: str, final: str) -> None:
-        self._descriptor, self._part, self._final = descriptor, part, final
+    def __init__(self, descriptor: int, part: str, final: str, files: int) -> None:
+        self._descriptor, self._part, self._final, self._files = descriptor, part, final, files
 
     def write(self, data: memoryview, offset: int) -> None:
         with WRITING:
@@ -64,7 +67,7 @@ class _Part:
             os.ftruncate(self._descriptor, size)
             os.fsync(self._descriptor)
             os.replace(self._part, self._final)
-            _sync_folder(os.path.dirname(self._final))
+            os.fsync(self._files)
 
     def sync(self) -> None:
         with SYNCING:
@@ -75,12 +78,19 @@ class _Part:
 
 
 class FileStorage:
-    """See `contract.Storage`. Everything is below `root`, which one service has to itself."""
+    """See `contract.Storage`. Everything is below `root`, which one service has to itself, and one storage.
+
+    So it knows which checkpoints there are without asking the disk. Asking costs little by itself, but a thread
+    that asks gives up the interpreter's lock, and with small files eight threads do little else.
+    """
 
     def __init__(self, root: Path) -> None:
         self._parts, self._files = str(root / "parts"), str(root / "files")
         for folder in (self._parts, self._files):
             os.makedirs(folder, exist_ok=True)
+        self._checkpoints = {path.stem for path in Path(self._parts).glob("*.json")}
+        self._files_folder = os.open(self._files, os.O_RDONLY | os.O_DIRECTORY)
+        weakref.finalize(self, os.close, self._files_folder)
 
     def path(self, destination: str) -> Path:
         """Where the finished file is, if it is."""
@@ -89,12 +99,12 @@ class FileStorage:
     def create(self, destination: str) -> PartFile:
         part = self._part(destination)
         with CREATING:
-            return _Part(_created(part), part, self._final(destination))
+            return self._opened(_created(part), part, destination)
 
     def reopen(self, destination: str) -> PartFile | None:
         part = self._part(destination)
         try:
-            return _Part(os.open(part, READ_WRITE), part, self._final(destination))
+            return self._opened(os.open(part, READ_WRITE), part, destination)
         except OSError:
             return None
 
@@ -104,22 +114,24 @@ class FileStorage:
         with SAVING:
             Path(draft).write_bytes(checkpoint)
             os.replace(draft, final)
+        self._checkpoints.add(destination)
 
     def load(self, destination: str) -> bytes | None:
-        path = self._checkpoint(destination)
-        if not os.path.exists(path):  # as for each new file
+        if destination not in self._checkpoints:
             return None
         with suppress(OSError):
-            return Path(path).read_bytes()
+            return Path(self._checkpoint(destination)).read_bytes()
         return None
 
     def discard(self, destination: str) -> None:
         with DISCARDING:
-            for path in (self._part(destination), self._checkpoint(destination)):
-                if os.path.exists(path):  # rather than an exception for each finished file
-                    _unlink(path)
+            _unlink(self._part(destination))
+            _unlink(self._checkpoint(destination))
+        self._checkpoints.discard(destination)
 
     def reserve(self, size: int) -> None:
+        if size <= SMALL:
+            return
         with LOOKING:
             disk = os.statvfs(self._parts)
         free = disk.f_bavail * disk.f_frsize
@@ -130,6 +142,9 @@ class FileStorage:
         """Delete a finished file."""
         with REMOVING:
             _unlink(self._final(destination))
+
+    def _opened(self, descriptor: int, part: str, destination: str) -> _Part:
+        return _Part(descriptor, part, self._final(destination), self._files_folder)
 
     def _final(self, destination: str) -> str:
         return f"{self._files}/{_checked(destination)}"
@@ -159,11 +174,3 @@ def _created(part: str) -> int:
 def _unlink(path: str) -> None:
     with suppress(FileNotFoundError):
         os.unlink(path)
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

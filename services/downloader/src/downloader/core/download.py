@@ -46,6 +46,7 @@ class Download:
     publishing: bool = False
     unwanted: bool = False
     discarded: bool = False
+    stored: bool = False
     told: bool = False
     whole: bool = False
     fresh: bool = False

@@ -56,7 +56,7 @@ class Leases:
             download = lease.download
             version.saved_at = self._books.now()
             if resumed:
-                version.saved = version.plan.received
+                version.saved, download.stored = version.plan.received, True
                 self._books.totals.resumed += max(0, version.saved - download.received)
             download.adopt(lease, version, end, resumed=resumed)
             self._books.settle(download)
@@ -97,6 +97,7 @@ class Leases:
         """What is here now, as it can be gone on with."""
         with self._books.lock:
             version.saved, version.saved_at = version.plan.received, self._books.now()
+            download.stored = True
             return Checkpoint(download.job.url, version.validator, version.plan.here(), boot, synced)
 
     def saved(self, version: Version) -> None:

@@ -115,6 +115,8 @@ class Worker:
             total = found.validator.total
             size = block_size(total or 1, self._limits.per_download)
             self._adopt(lease, Plan(total, size, found.here), found.validator, file, None, resumed=True)
+        elif raw:
+            storage.discard(job.destination)
 
     def _agree(self, lease: Lease, asked: Asked, offer: Offer) -> None:
         """Make a plan of the first offer for a file; hold later ones to it."""
@@ -197,8 +199,9 @@ class Worker:
             raise ChecksumMismatch(f"SHA-256 is {sha256}, not {job.sha256} as promised")
         version.file.publish(version.plan.received)
         self._leases.published(lease, sha256)
-        with suppress(StorageFailed):  # a checkpoint that outlives its file is replaced by the next one
-            self._ports.storage.discard(job.destination)
+        if lease.download.stored:
+            with suppress(StorageFailed):  # a checkpoint that outlives its file is replaced by the next one
+                self._ports.storage.discard(job.destination)
 
     def _put_away(self, owed: Owed) -> None:
         destination, version = owed.download.job.destination, owed.version
