@@ -9,4 +9,4 @@ if docker info >/dev/null 2>&1; then
     docker image ls --format '{{.Repository}}' | grep -E '^concurrency-lab/(services|lab)$' | xargs -r docker image rm
 fi
 if [ -x .venv/bin/lab ]; then .venv/bin/lab down; fi
-rm -rf .venv .lab .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+rm -rf .venv .lab .bench .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache
