@@ -239,7 +239,8 @@ def _nothing(status: Status) -> None: ...
 class Ports(CommonPorts):
     """What T1 engines get: the common ports, the web, the disk, chance, and whom to tell of the end.
 
-    `finished` is called once for each download that ends, from any thread, with no lock held.
+    `finished` is called once for each download that ends, from any thread, with no lock held, and before `stop`
+    returns.
     """
 
     transport: Transport

@@ -27,6 +27,7 @@ class Books:
         self.limits, self.now = limits, now
         self.schedule, self.census, self.totals = Schedule(limits), Census(), Totals()
         self.accepting = True
+        self.telling = 0
         self.downloads: dict[str, Download] = {}
         self.owners: dict[str, Download] = {}
         self._random, self._order = random, 0
@@ -93,6 +94,7 @@ class Books:
         if not download.end or download.outstanding or download.told:
             return None
         download.told = True
+        self.telling += 1
         return download.status(self.now())
 
 

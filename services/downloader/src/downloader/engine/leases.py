@@ -147,6 +147,12 @@ class Leases:
             owed.download.outstanding -= 1
             return self._books.settle(owed.download)
 
+    def told(self) -> None:
+        """The news of an end has been passed on."""
+        with self._books.lock:
+            self._books.telling -= 1
+            self._books.changed.notify_all()
+
     def _fail(self, lease: Lease, error: TransferError) -> tuple[float | None, list[Response]]:
         """Requires holding the lock. When to retry, and the answers that nobody wants any more."""
         download = lease.download

@@ -140,10 +140,10 @@ class Ledger:
             return [self._books.settle(download, aborted=download.revoke_all()) for download in live]
 
     def wait_until_idle(self) -> bool:
-        """Waits until nothing is open or owed. Whether all workers are back: those that are not hang in a
-        request whose answer nobody wants any more."""
+        """Waits until nothing is open or owed, and every end is told. Whether all workers are back: those that
+        are not hang in a request whose answer nobody wants any more."""
         with self._books.changed:
-            self._books.changed.wait_for(lambda: not self._books.census.live)
+            self._books.changed.wait_for(lambda: not self._books.census.live and not self._books.telling)
             return not self._books.schedule.busy
 
     def unfinished(self) -> list[Job]:

@@ -70,7 +70,10 @@ class Worker:
                 self._put_away(aftermath.owed)
             aftermath = self._leases.tidied(aftermath.owed)
         if aftermath.ended:
-            self._ports.finished(aftermath.ended)
+            try:
+                self._ports.finished(aftermath.ended)
+            finally:
+                self._leases.told()
 
     def _run(self, lease: Lease, step: Callable[[Lease], None], *, worker: bool) -> None:
         error = self._attempt(lease, step)
