@@ -68,10 +68,11 @@ def test_down_ends_what_a_killed_supervisor_and_guard_left_and_nothing_else(lab:
     for process in [p for p in lab.processes() if "guard.py" in str(p.cmdline())]:
         process.kill()
     lab.started[0].kill()
+    lab.started[0].wait()
     state = json.loads(lab.home.state.read_text())
     state["components"]["base"] |= {"pid": innocent.pid}  # as if the pid had been given to another since
     lab.home.state.write_text(json.dumps(state))
-    assert len(lab.processes()) == 3, "base, user, its child"
+    lab.eventually(lambda: len(lab.processes()) == 3)  # base, user, its child
     code, told = lab.run("down")
     assert (code, lab.processes()) == (0, [])
     assert "Ended 3 process(es)" in told
