@@ -24,7 +24,10 @@ CHALLENGES = {
     "switcher": "D2",
 }
 SERVICES = sorted(path.parent for path in ROOT.glob("services/*/pyproject.toml"))
-MODULES = ("contract", "core", "engine", "adapters", "naive", "metrics", "config", "app", "load", "__main__")
+MODULES = (
+    *("contract", "core", "engine", "adapters", "naive", "metrics", "config", "app", "load", "__main__"),
+    "experiments",
+)
 SOURCES = sorted(
     path
     for tree in ("kit/src", "lab/src", "services", "grafana", "docker", "tests", ".ci")

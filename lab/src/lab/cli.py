@@ -8,6 +8,7 @@ import sys
 import typer
 
 from lab import Ended, LabError, WrongUsage
+from lab.experiments import commands as experiment_commands
 from lab.grader import commands as grader_commands
 from lab.learner import commands as learner_commands
 from lab.load import commands as load_commands
@@ -25,7 +26,14 @@ app = typer.Typer(
     rich_markup_mode=None,  # Rich takes longer to import than everything else together
     pretty_exceptions_enable=False,
 )
-for group in (learner_commands, grader_commands, progress_commands, load_commands, supervisor_commands):
+for group in (
+    learner_commands,
+    grader_commands,
+    experiment_commands,
+    progress_commands,
+    load_commands,
+    supervisor_commands,
+):
     group.register(app)
 
 
