@@ -8,6 +8,7 @@ import sys
 import typer
 
 from lab import Ended, LabError, WrongUsage
+from lab.compare import commands as compare_commands
 from lab.experiments import commands as experiment_commands
 from lab.grader import commands as grader_commands
 from lab.learner import commands as learner_commands
@@ -29,6 +30,7 @@ app = typer.Typer(
 for group in (
     learner_commands,
     grader_commands,
+    compare_commands,
     experiment_commands,
     progress_commands,
     load_commands,

@@ -94,6 +94,7 @@ def _commands(entry: Entry) -> list[Choice]:
         ("check", code): "judge once, everything",
         ("hint", code): "one hint more",
         ("load", code): "realistic load on the live service",
+        ("compare", code): "all engines under the same load",
         ("experiment", code): "claims to put to the test",
         ("use", service, "mine"): "run your engine in the live service",
         ("use", service, "reference"): "run the reference again",
