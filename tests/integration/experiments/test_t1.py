@@ -59,12 +59,14 @@ def test_without_an_error_there_is_nothing_to_retry(monkeypatch: pytest.MonkeyPa
 
 def test_a_lock_leaves_the_search_nothing_to_find(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tally, "Unlocked", tally.Locked)
+    monkeypatch.setattr(counter, "SCHEDULES", 12)
     verdicts = [finding.verdict for finding in result_of(counter.COUNTER).findings]
     assert verdicts == [Verdict.HOLDS, Verdict.FAILS, Verdict.HOLDS]
 
 
 def test_no_lock_where_there_should_be_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tally, "Locked", tally.Unlocked)
+    monkeypatch.setattr(counter, "SCHEDULES", 12)
     verdicts = [finding.verdict for finding in result_of(counter.COUNTER).findings]
     assert verdicts == [Verdict.HOLDS, Verdict.HOLDS, Verdict.FAILS]
 
@@ -81,7 +83,7 @@ class TestWorkers:
 
     @pytest.fixture(autouse=True)
     def _smaller(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        for name, value in {"LATENCY": 0.05, "COUNTS": (4,), "ALONE": 10, "WAVES": 2}.items():
+        for name, value in {"LATENCY": 0.03, "COUNTS": (4,), "ALONE": 10, "WAVES": 2}.items():
             monkeypatch.setattr(workers, name, value)
         before = children()
         yield
@@ -102,6 +104,7 @@ class TestWorkers:
 
     def test_without_the_latency_it_is_inconclusive(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Running, "set_faults", lambda self, **faults: None)
+        monkeypatch.setattr(workers, "_cost", lambda laboratory: 0.01)
         found = result_of(workers.WORKERS)
         assert found.verdict is Verdict.INCONCLUSIVE
         assert found.reason == "only 0 of 48 downloads met the latency"

@@ -1,8 +1,10 @@
 """Measures engines in turns on the live service, and goes back to the one that ran before, whatever happens."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 from lab import LabError
 from lab.compare.facts import Facts, read
@@ -14,6 +16,7 @@ from lab.load.reports import Job, Progress, Summary
 __all__ = ["compare", "order"]
 
 WARM_UP = 3.0  # seconds, at most: connections, the origin's checksums, the interpreter's caches
+BACK_SECONDS, POLL_SECONDS = 30.0, 0.1  # for a service that its engine has blocked, and which begins anew
 type Show = Callable[[str, Progress], None]
 
 
@@ -55,7 +58,7 @@ def _going_back(live: Live) -> Iterator[None]:
         yield
     finally:
         try:
-            if live.engine()["engine"] != before:
+            if _now(live)["engine"] != before:
                 live.use(before)
         except LabError as error:
             raise LabError(f"{error}\nBack to the engine before: lab use {live.name} {before}") from error
@@ -67,7 +70,8 @@ def _sample(live: Live, job: Job, engine: str, number: int, told: str, show: Sho
     most = [before.memory]
 
     def watch(what: str, now: Progress) -> None:
-        most.append(read(live.url, job.module, engine).memory)
+        with suppress(LabError):  # if it is gone for good, that shows below
+            most.append(read(live.url, job.module, engine).memory)
         show(what, now)
 
     summary = _load(live, job, told, watch)
@@ -85,10 +89,22 @@ def _load(live: Live, job: Job, told: str, show: Show) -> Summary:
 
 
 def _require(live: Live, engine: str) -> None:
-    now = live.engine()
+    now = _now(live)
     if now["engine"] != engine:
         reason = str(now.get("reason") or "").strip()
         raise _Gone(f"{live.name} went over to {now['engine']} by itself. {reason}".strip())
+
+
+def _now(live: Live) -> dict[str, Any]:
+    """Which engine runs, as soon as the service answers. Raises LabError when it does not come back."""
+    deadline = time.monotonic() + BACK_SECONDS
+    while True:
+        try:
+            return live.engine()
+        except LabError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(POLL_SECONDS)
 
 
 def _spent(before: Facts, after: Facts) -> tuple[float | None, float | None, float | None]:
