@@ -22,12 +22,13 @@ lab: setup  ## start the lab here, without Docker; Ctrl-C ends it
 test: setup  ## all tests: units, real components, the shape of the repository
 	@$(BIN)/pytest -q --numprocesses auto --dist loadfile
 
-check: setup  ## format, lint, types, who may import whom
+check: setup  ## format, lint, types, who may import whom, Prometheus rules
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@cd grafana && ../$(BIN)/mypy --strict *.py
 	@$(BIN)/lint-imports --no-logo
+	@docker/prometheus/check.sh
 
 e2e: setup  ## the whole lab from outside: as processes, then in containers
 	@LAB_E2E=processes $(BIN)/pytest -q tests/e2e
