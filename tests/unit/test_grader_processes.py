@@ -53,6 +53,30 @@ def test_shared_memory_left_behind_is_named() -> None:
     segments[0].unlink()
 
 
+STRANGER = """
+import os, sys
+from multiprocessing import get_context
+os.fork() and os._exit(0)  # whose parent has ended is nobody's child here
+sys.stdin.readline()
+lock = get_context("spawn").Lock()
+print("made", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_shared_memory_of_others_is_not_counted() -> None:
+    command = [sys.executable, "-c", STRANGER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as stranger:
+        assert stranger.stdin
+        assert stranger.stdout
+        stranger.wait()
+        with nothing_left():
+            stranger.stdin.write(b"\n")
+            assert stranger.stdout.readline() == b"made\n"
+        stranger.stdin.write(b"\n")
+        assert stranger.stdout.read() == b""
+
+
 def test_nothing_left_is_nothing_raised(tmp_path: Path) -> None:
     with nothing_left():
         worker = threading.Thread(target=(tmp_path / "notes.txt").write_text, args=("x",))

@@ -1,8 +1,8 @@
 """What a block of code left behind: threads, child processes, open files, shared memory."""
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -23,6 +23,8 @@ def nothing_left() -> Iterator[None]:
     yield
     after = _things()
     left = {kind: sorted(after[kind] - before[kind]) for kind in after}
+    if left["shared memory"]:
+        left["shared memory"] = sorted(set(left["shared memory"]) - _used_by_others(left["shared memory"]))
     if any(left.values()):
         raise Leaked(
             "; ".join(f"{kind} left behind: {', '.join(names)}" for kind, names in left.items() if names)
@@ -41,6 +43,30 @@ def _things() -> Mapping[str, set[str]]:
 
 
 def _segments() -> Iterator[str]:
-    """Segments that this user made: other processes of the same user count, and should not run beside a check."""
+    """All segments on this machine, whoever made them."""
     if SHARED_MEMORY.is_dir():
         yield from (path.name for path in SHARED_MEMORY.iterdir())
+
+
+def _used_by_others(names: Collection[str]) -> set[str]:
+    """Those of `names` that are gone meanwhile, or mapped by a process that is none of ours: not left by us."""
+    process = psutil.Process()
+    ours = {process.pid, *(child.pid for child in process.children(recursive=True))}
+    others = (maps for maps in Path("/proc").glob("[0-9]*/maps") if int(maps.parent.name) not in ours)
+    mapped = {inode for maps in others for inode in _mapped(maps)}
+    return {name for name in names if _inode(SHARED_MEMORY / name) in {None, *mapped}}
+
+
+def _inode(segment: Path) -> int | None:
+    try:
+        return segment.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _mapped(maps: Path) -> Iterator[int]:
+    """The segments in a process's memory. By inode: a semaphore is mapped before it gets its name."""
+    with suppress(OSError):  # it has ended, or is another user's
+        for line in maps.read_text().splitlines():
+            if f" {SHARED_MEMORY}/" in line:
+                yield int(line.split()[4])
