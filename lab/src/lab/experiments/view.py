@@ -18,6 +18,7 @@ from lab.learner.view import console
 
 __all__ = ["as_json", "print_list", "print_prediction", "print_result", "progress"]
 
+PARTLY = "some of what was measured is as predicted, some is not; try again when the machine has less to do"
 COLOURS = {Verdict.HOLDS: "green", Verdict.FAILS: "red", Verdict.INCONCLUSIVE: "yellow"}
 
 
@@ -54,7 +55,8 @@ def print_result(result: Result, panel_url: str | None) -> None:
     for finding in result.findings:
         _print_finding(shown, finding)
     colour = COLOURS[result.verdict]
-    reason = f": {escape(result.reason)}" if result.reason else ""
+    unclear = PARTLY if result.verdict is Verdict.INCONCLUSIVE else ""
+    reason = f": {escape(result.reason or unclear)}" if result.reason or unclear else ""
     shown.print(f"The claim: [{colour}]{result.verdict}[/]{reason} ({result.seconds:.0f} s).")
     if result.findings:
         shown.print(_about_intervals(result.findings[0]), style="dim")

@@ -10,9 +10,9 @@ __all__ = ["WORKERS"]
 
 LATENCY = 0.2  # seconds that the origin waits before each answer
 COUNTS = (2, 8, 32)
-WAVES = 5  # downloads for each worker
+WAVES = 4  # downloads for each worker
 ALONE = 40  # downloads to find out what one costs without latency
-ALLOWANCE = 0.05  # of the prediction, for timers that wake a little late
+ALLOWANCE = 0.1  # of the prediction, for timers that wake late and cores that are shared
 FILE = "http://files.lab.test/files/1KiB"
 
 
