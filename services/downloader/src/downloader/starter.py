@@ -24,7 +24,11 @@ A way through, each step a little harder. Every step makes some more checks pass
 `downloader.core` has pure helpers that you may use: `validate.check`, `retry.Backoff`, `http.interpret`.
 """
 
+import sys
 from collections.abc import Sequence
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # the folder of this file, which would hide the package of the same name
 
 from downloader.contract import Job, Limits, Ports, Stats, Status
 
