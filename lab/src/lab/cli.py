@@ -14,6 +14,7 @@ from lab.grader import commands as grader_commands
 from lab.learner import commands as learner_commands
 from lab.load import commands as load_commands
 from lab.progress import commands as progress_commands
+from lab.scaffold import commands as scaffold_commands
 from lab.supervisor import commands as supervisor_commands
 
 __all__ = ["main"]
@@ -35,6 +36,7 @@ for group in (
     progress_commands,
     load_commands,
     supervisor_commands,
+    scaffold_commands,
 ):
     group.register(app)
 

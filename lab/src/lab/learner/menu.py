@@ -100,6 +100,7 @@ def _commands(entry: Entry) -> list[Choice]:
         ("use", service, "reference"): "run the reference again",
         ("solution", code): "the reference, after a pass",
         ("progress",): "what you have done",
+        ("new", "--help"): "make a challenge of your own",
     }
     width = max(len(" ".join(command)) for command in told)
     return [Choice(f"lab {' '.join(command):<{width}}  {what}", command) for command, what in told.items()]
