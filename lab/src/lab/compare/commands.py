@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.learner import completion
+from lab.arguments import AsJson, ChallengeName, ComposeFile
 from lab.load.commands import ShapeName
 
 if TYPE_CHECKING:
@@ -25,12 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    challenge: Annotated[
-        str,
-        typer.Argument(
-            help="A challenge's code, folder or module: T1, downloader.", autocompletion=completion.challenges
-        ),
-    ],
+    challenge: ChallengeName,
     engines: Annotated[
         str | None,
         typer.Option(
@@ -46,10 +41,8 @@ def compare(
     png: Annotated[
         Path | None, typer.Option(help="Write the chart to this file, too.", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
-    file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="The Compose file.", show_default=False)
-    ] = None,
+    as_json: AsJson = False,
+    file: ComposeFile = None,
 ) -> None:
     """Put the same load on each engine of a running service, in turns; then the engine before runs again.
 

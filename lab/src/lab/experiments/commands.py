@@ -1,11 +1,10 @@
 """lab experiment. What it needs is imported when it runs, so that `lab --help` is quick."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.learner import completion
+from lab.arguments import AsJson, ChallengeName, ComposeFile
 
 if TYPE_CHECKING:
     from lab.challenges import Challenge
@@ -19,19 +18,12 @@ def register(app: typer.Typer) -> None:
 
 
 def experiment(
-    challenge: Annotated[
-        str,
-        typer.Argument(
-            help="A challenge's code, folder or module: T1, downloader.", autocompletion=completion.challenges
-        ),
-    ],
+    challenge: ChallengeName,
     name: Annotated[
         str | None, typer.Argument(help="The experiment; a list if left out.", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
-    file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="The Compose file.", show_default=False)
-    ] = None,
+    as_json: AsJson = False,
+    file: ComposeFile = None,
 ) -> None:
     """Put a claim to the test: prediction, measurement, verdict; exit 0 holds, 1 does not, 2 inconclusive.
 

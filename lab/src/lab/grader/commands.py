@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lab.learner import completion
+from lab.arguments import AsJson, ChallengeName
 
 __all__ = ["register", "workspace"]
 
@@ -17,12 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    challenge: Annotated[
-        str,
-        typer.Argument(
-            help="A challenge's code, folder or module: T1, downloader.", autocompletion=completion.challenges
-        ),
-    ],
+    challenge: ChallengeName,
     engine: Annotated[
         str, typer.Option("--engine", "-e", help="mine, reference, naive, starter or mutant:NAME.")
     ] = "mine",
@@ -32,7 +27,7 @@ def check(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same schedules, same failure.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
     seconds: Annotated[float, typer.Option(min=5, help="The longest that one check may take.")] = 60.0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Judge an engine by its challenge's checks; exit 0 pass, 1 fail, 2 inconclusive, 3 the grader's own error.
 

@@ -1,23 +1,14 @@
 """lab start, watch, hint, solution, use, fault. What they need is imported when they run."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lab.arguments import AsJson, ChallengeName, ComposeFile
 from lab.learner import completion
 
 __all__ = ["menu", "register"]
-
-_Challenge = Annotated[
-    str,
-    typer.Argument(
-        help="A challenge's code, folder or module: T1, downloader.", autocompletion=completion.challenges
-    ),
-]
-_Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
-_File = Annotated[Path | None, typer.Option("--file", "-f", help="The Compose file.", show_default=False)]
 
 
 class EngineName(StrEnum):
@@ -55,7 +46,7 @@ def menu() -> None:
 
 
 def start(
-    challenge: _Challenge,
+    challenge: ChallengeName,
     again: Annotated[
         bool, typer.Option("--again", help="Begin anew; your file so far is kept as a copy.")
     ] = False,
@@ -78,7 +69,7 @@ def start(
     view.print_begun(entry, begun)
 
 
-def watch(challenge: _Challenge) -> None:
+def watch(challenge: ChallengeName) -> None:
     """Judge your file now and at every save, what failed first; r runs all again, h opens a hint, q quits.
 
     Example: lab watch T1
@@ -103,13 +94,13 @@ def watch(challenge: _Challenge) -> None:
 
 
 def hint(
-    challenge: _Challenge,
+    challenge: ChallengeName,
     check: Annotated[
         str | None,
         typer.Argument(help="A check; where you are stuck if left out.", show_default=False),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Only what was opened before.")] = False,
-    as_json: _Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Open one more hint, from a nudge to nearly the answer. How many you opened is remembered.
 
@@ -128,7 +119,7 @@ def hint(
 
 
 def solution(
-    challenge: _Challenge,
+    challenge: ChallengeName,
     spoil: Annotated[bool, typer.Option("--spoil", help="Also before your engine has passed.")] = False,
 ) -> None:
     """Show the reference engine, once yours has passed.
@@ -151,8 +142,8 @@ def use(
     engine: Annotated[
         EngineName | None, typer.Argument(help="The engine; which one runs if left out.", show_default=False)
     ] = None,
-    file: _File = None,
-    as_json: _Json = False,
+    file: ComposeFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Switch the engine of a running service; the old one is drained, and no accepted job is lost.
 
@@ -183,8 +174,8 @@ def fault(
     seed: Annotated[
         int | None, typer.Option(help="The origin draws the same again.", show_default=False)
     ] = None,
-    file: _File = None,
-    as_json: _Json = False,
+    file: ComposeFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let something go wrong, or list what can. Other faults stay as they are.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.learner import completion
+from lab.arguments import AsJson, ChallengeName, ComposeFile
 
 if TYPE_CHECKING:
     from lab.load.reports import Job
@@ -31,12 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def load(
-    service: Annotated[
-        str,
-        typer.Argument(
-            help="A challenge's code, folder or module: T1, downloader.", autocompletion=completion.challenges
-        ),
-    ],
+    service: ChallengeName,
     shape: Annotated[ShapeName, typer.Option(help="How the number of users changes.")] = ShapeName.STEADY,
     users: Annotated[int, typer.Option(min=1, max=5000, help="How many at most.")] = 10,
     seconds: Annotated[float, typer.Option(min=1, max=86_400, help="How long.")] = 30,
@@ -44,10 +39,8 @@ def load(
     html: Annotated[
         Path | None, typer.Option(help="Write a report with charts to this file.", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
-    file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="The Compose file.", show_default=False)
-    ] = None,
+    as_json: AsJson = False,
+    file: ComposeFile = None,
 ) -> None:
     """Let users loose on a running service, and show how it does; exit 0 without errors, 1 with.
 

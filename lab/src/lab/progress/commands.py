@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lab.arguments import AsJson
+
 __all__ = ["register"]
 
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -23,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def progress(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what you have done in each challenge, and what is next.
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lab.arguments import AsJson
+
 __all__ = ["register"]
 
 _File = Annotated[
@@ -60,7 +62,7 @@ def down(file: _File = None) -> None:
 
 def status(
     file: _File = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show each component and ask it whether it is ready; exit 0 when all are, 1 otherwise.
 
