@@ -8,6 +8,7 @@ from downloader.mutants.spoiled import Mutant, spoiled_answer, spoiled_disk, spo
 
 __all__ = [
     "CancelsTooLate",
+    "CancelsWhatIsDone",
     "CountsThenAccepts",
     "FirstComeFirstServed",
     "ForgivesMistakes",
@@ -64,6 +65,16 @@ class CancelsTooLate(Mutant):
         with suppress(Conflict):
             return super().cancel(job_id)
         self.told(replace(self.status(job_id), state=State.CANCELLED))
+
+
+class CancelsWhatIsDone(Mutant):
+    """Says nothing when it is too late to cancel: who asked takes it for cancelled."""
+
+    caught_by = "each_end_is_told_once"
+
+    def cancel(self, job_id: str) -> None:
+        with suppress(Conflict):
+            super().cancel(job_id)
 
 
 class LooksThenLeaps(Mutant):
