@@ -43,8 +43,11 @@ def as_json(report: Report) -> str:
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
-    """One line a check; below it, for one that did not pass, why. The same failure is told once."""
-    console = console or Console(highlight=False, soft_wrap=True)
+    """One line a check; below it, for one that did not pass, why. The same failure is told once.
+
+    At a terminal, lines are wrapped between words; elsewhere they stay whole.
+    """
+    console = console or Console(highlight=False, soft_wrap=not Console().is_terminal)
     told: dict[str, str] = {}
     for check in report.checks:
         _print_check(console, check, told)
