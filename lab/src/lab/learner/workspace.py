@@ -8,7 +8,9 @@ from pathlib import Path
 from lab import LabError
 from lab.challenges import GROUP, Challenge, home
 
-__all__ = ["Begun", "begin", "brief", "file_of"]
+__all__ = ["BRIEF_ENDS", "Begun", "begin", "brief", "file_of", "readme"]
+
+BRIEF_ENDS = "<!-- end of the brief -->"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,14 @@ def begin(challenge: Challenge, workspace: Path, *, again: bool = False) -> Begu
 
 
 def brief(challenge: Challenge) -> str:
+    """The README of a challenge up to BRIEF_ENDS: what comes after that line gives something away.
+
+    Raises LabError for a challenge without a README.
+    """
+    return readme(challenge).partition(BRIEF_ENDS)[0]
+
+
+def readme(challenge: Challenge) -> str:
     """The README of a challenge, in Markdown: beside its source, else as its package was installed with.
 
     Raises LabError where there is neither.
