@@ -21,8 +21,10 @@ from lab.grader.catalogue import checks_of
 from lab.grader.engines import mutants
 from lab.grader.grade import grade
 from lab.grader.process import Judge, Order
+from lab.grader.table import inserted
 from lab.grader.verdicts import Verdict
 from lab.learner.syllabus import entries
+from lab.learner.workspace import readme
 from lab.scaffold.names import Names, named
 from lab.scaffold.template import KINDS, rendered
 
@@ -88,6 +90,8 @@ def test_every_check_rejects_somebody_and_has_hints(stranger: Challenge) -> None
     assert len(checks) >= 2
     assert set(mutants(stranger).values()) | set(about["naive_fails"]) == checks
     assert {name: len(levels) for name, levels in about["hints"].items()} == dict.fromkeys(checks, 3)
+    page = inserted(readme(stranger), stranger)
+    assert all(f"`{name}`: " in page for name in mutants(stranger))
 
 
 def test_the_command_grades_it(stranger: Challenge, tmp_path: Path) -> None:
