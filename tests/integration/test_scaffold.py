@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from lab.challenges import Challenge, find, home, installed
+from lab.experiments.catalogue import experiments_of
 from lab.grader.catalogue import checks_of
 from lab.grader.engines import mutants
 from lab.grader.grade import grade
@@ -112,6 +113,16 @@ def test_a_learner_begins_and_tries_it(stranger: Challenge, tmp_path: Path) -> N
     file.write_text("\n\n\n".join([head, f"from {stranger.module}.engine import *", tail]))
     tried = subprocess.run([sys.executable, file], capture_output=True, text=True)
     assert re.findall(r"(\d+), should be \1$", tried.stdout, re.MULTILINE) == ["6", "0", "100000"], tried
+
+
+def test_its_claim_is_put_to_the_test(stranger: Challenge) -> None:
+    if stranger.category != "Threading":
+        assert [one.name for one in experiments_of(stranger)] == ["workers"]
+        return
+    done = subprocess.run([*LAB, "experiment", "X7", "workers", "--json"], capture_output=True, text=True)
+    findings = json.loads(done.stdout)["findings"]
+    assert [len(one["measured"]) for one in findings] == [6, 6], done.stderr
+    assert all(min(one["measured"]) >= one["low"] for one in findings)  # nobody is faster than the waiting
 
 
 def ask(url: str, body: object = None) -> tuple[int, str]:
