@@ -38,8 +38,7 @@ load: setup  ## load on a running service: make load SERVICE=downloader
 	@$(BIN)/lab load $(SERVICE) $(ARGS)
 
 bench: setup  ## measure against the peers; prints ratios
-	@$(BIN)/python tests/bench/against_peers.py
-	@$(BIN)/python tests/bench/downloads.py
+	@$(BIN)/lab bench --all $(ARGS)
 
 lock: setup  ## bring requirements.lock up to the newest versions that fit
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' --group dev --all-extras --no-emit-package lab-kit kit/pyproject.toml lab/pyproject.toml services/*/pyproject.toml -o requirements.lock

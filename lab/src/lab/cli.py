@@ -8,6 +8,7 @@ import sys
 import typer
 
 from lab import Ended, LabError, WrongUsage
+from lab.bench import commands as bench_commands
 from lab.compare import commands as compare_commands
 from lab.experiments import commands as experiment_commands
 from lab.grader import commands as grader_commands
@@ -33,6 +34,7 @@ for group in (
     grader_commands,
     compare_commands,
     experiment_commands,
+    bench_commands,
     progress_commands,
     load_commands,
     supervisor_commands,

@@ -1,0 +1,1 @@
+"""The benchmarks of a checkout: each challenge against its peers."""
