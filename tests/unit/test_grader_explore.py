@@ -60,7 +60,8 @@ def search(tmp_path: Path) -> Search:
 @pytest.mark.parametrize("seed", range(5))
 def test_finds_a_lost_update_within_a_few_schedules(search: Search, seed: int) -> None:
     outcome = search(COUNTER, seed)
-    assert (outcome.verdict, outcome.detail) == (Verdict.FAIL, "2 of 3")
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.detail in ("1 of 3", "2 of 3")  # schedules are of lines of bytecode: Pythons differ
     assert outcome.schedules <= 10
 
 

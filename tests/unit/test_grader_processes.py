@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,9 @@ def test_a_child_left_behind_is_named() -> None:
             child.communicate(b"\n")
 
 
+UNTRACKED: dict[str, Any] = {"track": False} if sys.version_info >= (3, 13) else {}
+
+
 def test_a_file_left_open_is_named(tmp_path: Path) -> None:
     files = []
     with pytest.raises(Leaked, match=r"notes\.txt"), nothing_left():
@@ -48,7 +52,7 @@ def test_a_file_left_open_is_named(tmp_path: Path) -> None:
 def test_shared_memory_left_behind_is_named() -> None:
     segments = []
     with pytest.raises(Leaked, match="shared memory left behind"), nothing_left():
-        segments.append(SharedMemory(create=True, size=16, track=sys.version_info < (3, 13)))  # type: ignore[call-overload]
+        segments.append(SharedMemory(create=True, size=16, **UNTRACKED))
     segments[0].close()
     segments[0].unlink()
 
