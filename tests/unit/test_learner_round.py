@@ -66,6 +66,18 @@ def test_a_round_ends_with_all_that_it_started() -> None:
     assert heard.over.empty(), "it was stopped, it did not end"
 
 
+def test_a_round_that_is_ended_leaves_no_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    heard, made = Heard(), "import tempfile, time; tempfile.mkdtemp()"
+    running = heard.round(f"{made}; print({line('a')!r}, flush=True); time.sleep(1000)")
+    heard.results.get(timeout=PATIENCE)
+    assert len(list(tmp_path.glob("lab-round-*/*"))) == 1
+    running.stop()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def learned(tmp_path: Path) -> Store:
     return Store(tmp_path / "progress.json")

@@ -4,8 +4,10 @@
 """
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -28,7 +30,8 @@ def command(code: str, workspace: Path, names: Sequence[str]) -> list[str]:
 class Round:
     """Runs `command`, which writes results: `tell` gets each, `over` once at the end what went wrong, if anything.
 
-    Both come from a thread of the round, and neither after `stop` returned.
+    Both come from a thread of the round, and neither after `stop` returned. Its temporary files are below a folder
+    that ends with it: who is killed tidies nothing up.
     """
 
     def __init__(
@@ -39,8 +42,14 @@ class Round:
     ) -> None:
         self._tell, self._over = tell, over
         self._stopped = threading.Event()
+        self._folder = tempfile.TemporaryDirectory(prefix="lab-round-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True, text=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+            env={**os.environ, "TMPDIR": self._folder.name},
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -62,6 +71,7 @@ class Round:
                 if not problem and not self._stopped.is_set():
                     self._tell(_result(found))
         code = self._process.wait()
+        self._folder.cleanup()
         if not self._stopped.is_set():
             self._over(_error(problem, code))
 
