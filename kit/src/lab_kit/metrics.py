@@ -32,7 +32,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # the client does no
 
 P = ParamSpec("P")
 T = TypeVar("T")
-OUTCOMES = ("done", "failed")
+OUTCOMES = ("done", "failed", "cancelled")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 SHORT = (0.00001, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1)
 
@@ -88,7 +88,7 @@ class Metrics:
 
 
 class EngineMetrics:
-    """An executor and a lock factory for one engine, measured. Safe from any thread."""
+    """An executor and a lock factory for one engine, measured, safe from any thread. Tasks: `coroutines`."""
 
     def __init__(self, metrics: Metrics, engine: str, timeline: Timeline) -> None:
         labels = (metrics.service, engine)
@@ -119,7 +119,11 @@ class EngineMetrics:
 
     def lock(self, name: str) -> "_MeasuredLock":
         """The lock port: a lock that observes how long a contended `acquire` waited."""
-        return _MeasuredLock(self._metrics.lock_wait.labels(*self._labels, name))
+        return _MeasuredLock(self.waited(name))
+
+    def waited(self, name: str) -> Histogram:
+        """Where waits for the lock `name` are observed."""
+        return self._metrics.lock_wait.labels(*self._labels, name)
 
 
 class _MeasuredPool(ThreadPoolExecutor):

@@ -1,5 +1,6 @@
 """The last spans: which worker did what, and when it waited."""
 
+import asyncio
 import threading
 import time
 from collections import deque
@@ -21,6 +22,13 @@ class Span:
     end: float
 
 
+def _caller() -> str:
+    """The task that runs in this thread, or the thread."""
+    loop = asyncio._get_running_loop()
+    task = asyncio.current_task(loop) if loop else None
+    return task.get_name() if task else threading.current_thread().name
+
+
 class Timeline:
     """A bounded ring of spans and the tracer that fills it. Any thread may add; a reader sees whole spans."""
 
@@ -29,15 +37,15 @@ class Timeline:
 
     @contextmanager
     def span(self, name: str, job: str = "") -> Iterator[None]:
-        start = time.time()
+        start, worker = time.time(), _caller()
         try:
             yield
         finally:
-            self.add(name, job, "run", start)
+            self.add(name, job, "run", start, worker)
 
-    def add(self, name: str, job: str, phase: Literal["wait", "run"], start: float) -> None:
-        """A span of the calling thread that ends now."""
-        self._spans.append(Span(threading.current_thread().name, name, job, phase, start, time.time()))
+    def add(self, name: str, job: str, phase: Literal["wait", "run"], start: float, worker: str = "") -> None:
+        """A span that ends now, of `worker`, else of the calling task or thread."""
+        self._spans.append(Span(worker or _caller(), name, job, phase, start, time.time()))
 
     def since(self, moment: float) -> list[Span]:
         """Spans that ended after `moment`, oldest first."""
