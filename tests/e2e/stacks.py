@@ -25,6 +25,12 @@ ROOT = Path(__file__).parents[2]
 BASE = int(os.environ.get("LAB_E2E_PORT_BASE", "28000"))  # where the lab's ports begin; 8000 is the default
 PROJECT = "concurrency-lab-e2e"
 READY = {"prometheus": "/-/ready", "grafana": "/api/health"}
+COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+CHALLENGES = [  # what runs a learner's engine, and can be asked for it
+    name
+    for name, one in COMPOSE.items()
+    if "LAB_WORKSPACE" in one.get("environment", ()) and one.get("ports")
+]
 
 
 class Stack(ABC):
@@ -34,7 +40,7 @@ class Stack(ABC):
         text = (ROOT / "compose.yaml").read_text()
         found = re.findall(r"\$\{(\w+)_PORT:-(\d+)\}", text)
         self.ports = {name.lower().replace("_", "-"): int(port) - 8000 + BASE for name, port in found}
-        self.compose: Mapping[str, Any] = yaml.safe_load(text)["services"]
+        self.compose = COMPOSE
         self.environ = {k: v for k, v in os.environ.items() if not k.endswith(("_PORT", "_URL"))}
 
     @abstractmethod
@@ -91,8 +97,9 @@ class Stack(ABC):
         assert found
         return float(found[1])
 
-    def wait_ready(self, name: str) -> None:
-        eventually(lambda: self.ready(name), 60)
+    def wait_ready(self, *names: str) -> None:
+        for name in names:
+            eventually(lambda name=name: self.ready(name), 60)  # type: ignore[misc]
 
 
 class Containers(Stack):

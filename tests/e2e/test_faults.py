@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from stacks import Stack
+from stacks import CHALLENGES, Stack
 from web import ask, eventually, query
 
 RETRIES = "sum(rate(downloader_retries_total[8s]))"
@@ -45,10 +45,11 @@ def test_a_fault_moves_its_metric_and_passes(quiet: Stack, service: str, fault: 
     eventually(lambda: magnitude(quiet, service, name) == [0])
 
 
-def test_bad_faults_change_nothing(quiet: Stack) -> None:
-    for service in ("origin", "downloader"):
-        url = quiet.url(service) + "/lab/faults"
-        before = ask("GET", url)
-        status, said = ask("PUT", url, {"faults": {"no-such-fault": 1}})
-        assert (status, said["status"]) == (422, 422)
-        assert ask("GET", url) == before
+@pytest.mark.parametrize("service", ["origin", *CHALLENGES])
+def test_bad_faults_change_nothing(stack: Stack, service: str) -> None:
+    stack.wait_ready(service)
+    url = stack.url(service) + "/lab/faults"
+    before = ask("GET", url)
+    status, said = ask("PUT", url, {"faults": {"no-such-fault": 1}})
+    assert (status, said["status"]) == (422, 422)
+    assert ask("GET", url) == before

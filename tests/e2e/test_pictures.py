@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 
 import pytest
-from stacks import ROOT, Stack
+from stacks import CHALLENGES, ROOT, Stack
 from web import ask, eventually, get
 
 NEEDS = tomllib.loads((ROOT / "grafana/needs.toml").read_text())
@@ -51,7 +51,7 @@ def change(stack: Stack, service: str, what: str, body: object) -> None:
 
 @pytest.mark.timeout(120)
 def test_every_query_is_answered_under_the_gentle_load(stack: Stack, report: dict[str, str]) -> None:
-    stack.wait_ready("downloader")
+    stack.wait_ready(*CHALLENGES)
     table, empty = draw(stack, "--wait", str(GENTLE_SECONDS))
     assert empty == set()
     report["last values, under the gentle load"] = "\n" + table

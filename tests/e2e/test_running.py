@@ -1,6 +1,7 @@
 """A lab that is up: healthy, measured, loaded, and nowhere but here."""
 
-from stacks import BASE, Stack
+import pytest
+from stacks import BASE, CHALLENGES, Stack
 from web import eventually, get, query
 
 
@@ -30,9 +31,12 @@ def test_every_scrape_target_is_up(stack: Stack) -> None:
     assert set(health()) == measured
 
 
-def test_the_gentle_load_runs(stack: Stack) -> None:
+@pytest.mark.parametrize("service", CHALLENGES)
+def test_the_gentle_load_runs(stack: Stack, service: str) -> None:
     def done() -> float:
-        return sum(query(stack.url("prometheus"), 'lab_tasks_total{service="downloader",outcome="done"}'))
+        tasks = f'lab_tasks_total{{service="{service}",outcome="done"}}'
+        requests = f'lab_requests_total{{service="{service}",route=~"/v1/.*",code=~"2.."}}'
+        return sum(query(stack.url("prometheus"), f"{tasks} or {requests}"))
 
     before = eventually(done)
     assert eventually(lambda: done() > before)
