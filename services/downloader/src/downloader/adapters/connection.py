@@ -27,7 +27,7 @@ class Connection:
     def request(self, target: str, headers: Mapping[str, str]) -> "Head":
         """Send a GET, read the head of the answer. Raises `ConnectionLost`, `TimedOut`, `ProtocolError`."""
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._guarded(lambda: self._socket.sendall(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode("ascii")))
+        self._guarded(self._socket.sendall, f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode("ascii"))
         head = Head()
         while not head.done:
             head.feed(self.read(HEAD_READ))
@@ -36,14 +36,14 @@ class Connection:
 
     def read(self, size: int) -> bytes:
         """At least one byte."""
-        data = self._guarded(lambda: self._socket.recv(size))
+        data = self._guarded(self._socket.recv, size)
         if not data:
             raise ConnectionLost("the server closed the connection")
         return data
 
     def readinto(self, buffer: memoryview) -> int:
         """What is there, straight from the kernel into `buffer`; 0 when the server closed."""
-        return self._guarded(lambda: self._socket.recv_into(buffer))
+        return self._guarded(self._socket.recv_into, buffer)
 
     def abort(self) -> None:
         """Wake whoever reads. The lock keeps the descriptor from being somebody else's by now."""
@@ -58,10 +58,10 @@ class Connection:
             self._socket.close()
 
     @staticmethod
-    def _guarded[T](step: Callable[[], T]) -> T:
+    def _guarded[A, T](step: Callable[[A], T], argument: A) -> T:
         try:
-            return step()
-        except TimeoutError as error:
+            return step(argument)
+        except (TimeoutError, BlockingIOError) as error:
             raise TimedOut("no bytes came in time") from error
         except OSError as error:
             raise ConnectionLost(f"the connection was lost: {error.strerror or error}") from error
@@ -73,7 +73,7 @@ class Head:
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
-        self.body = bytearray()
+        self.body: list[bytes] = []
         self.done = self.ended = False
         self._size = 0
         self._parser: Any = httptools.HttpResponseParser(self)
@@ -87,6 +87,14 @@ class Head:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             raise ProtocolError(f"the answer is not HTTP/1.1: {error}") from error
+
+    def pour(self, buffer: memoryview) -> int:
+        """Move bytes of the body that came through the parser into `buffer`; returns how many."""
+        body = b"".join(self.body)
+        count = min(len(body), len(buffer))
+        buffer[:count] = body[:count]
+        self.body = [body[count:]] if count < len(body) else []
+        return count
 
     @property
     def length(self) -> int | None:
@@ -119,7 +127,7 @@ class Head:
         self.done = self.status >= 200
 
     def on_body(self, body: bytes) -> None:
-        self.body += body
+        self.body.append(body)
 
     def on_message_complete(self) -> None:
         self.ended = self.done

@@ -2,12 +2,14 @@
 
 import socket
 import ssl
+import struct
 import threading
 import time
 import zlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from urllib.parse import quote, urljoin, urlsplit
 
 from downloader.adapters.connection import Connection, Head
@@ -35,17 +37,8 @@ class Body:
     def readinto(self, buffer: memoryview) -> int:
         if self._left == 0:
             return 0
-        if self._head.chunked:
-            self._fill()
-        if self._head.body:
-            return self._moved(buffer)
-        if self._head.chunked:
-            return 0
-        count = self._connection.readinto(buffer if self._left is None else buffer[: self._left])
-        if count == 0 and self._left is not None:
-            raise ConnectionLost(
-                f"the server closed the connection {self._left} bytes before the promised end"
-            )
+        parsed = self._head.body or self._head.chunked
+        count = self._from_parser(buffer) if parsed else self._from_socket(buffer)
         self._left = None if self._left is None else self._left - count
         return count
 
@@ -63,16 +56,18 @@ class Body:
         else:
             self._connection.close()
 
-    def _fill(self) -> None:
+    def _from_parser(self, buffer: memoryview) -> int:
+        """What came with the head, or a chunked body."""
         while not self._head.body and not self._head.ended:
             self._head.feed(self._connection.read(65536))
+        return self._head.pour(buffer)
 
-    def _moved(self, buffer: memoryview) -> int:
-        body = self._head.body
-        count = min(len(body), len(buffer)) if self._left is None else min(len(body), len(buffer), self._left)
-        buffer[:count] = body[:count]
-        del body[:count]
-        self._left = None if self._left is None else self._left - count
+    def _from_socket(self, buffer: memoryview) -> int:
+        count = self._connection.readinto(buffer if self._left is None else buffer[: self._left])
+        if count == 0 and self._left is not None:
+            raise ConnectionLost(
+                f"the server closed the connection {self._left} bytes before the promised end"
+            )
         return count
 
 
@@ -110,9 +105,12 @@ class HttpTransport:
 
     def __init__(self, hosts: AllowedHosts, read_seconds: float = READ_SECONDS) -> None:
         self._hosts, self._read_seconds = hosts, read_seconds
-        self._tls = ssl.create_default_context()
-        self._idle: dict[Endpoint, list[tuple[float, Connection]]] = defaultdict(list)
+        self._idle: dict[Endpoint, deque[tuple[float, Connection]]] = defaultdict(deque)
         self._idle_lock = threading.Lock()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
 
     def get(self, url: str, headers: Mapping[str, str]) -> Response:
         for _ in range(MOST_REDIRECTS + 1):
@@ -165,10 +163,10 @@ class HttpTransport:
         raise lost(f"cannot connect to {endpoint.place.authority}: {failure}") from failure
 
     def _prepared(self, sock: socket.socket, place: Place) -> socket.socket:
-        sock.settimeout(self._read_seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if place.scheme == "http":
-            return sock
+            return _timed_by_the_kernel(sock, self._read_seconds)
+        sock.settimeout(self._read_seconds)
         try:
             return self._tls.wrap_socket(sock, server_hostname=place.host)
         except OSError:
@@ -176,12 +174,12 @@ class HttpTransport:
             raise
 
     def _kept(self, endpoint: Endpoint) -> Connection | None:
+        oldest, stale = time.monotonic() - IDLE_SECONDS, []
         with self._idle_lock:
-            kept, oldest = self._idle[endpoint], time.monotonic() - IDLE_SECONDS
-            fresh = [connection for since, connection in kept if since > oldest]
-            stale = [connection for since, connection in kept if since <= oldest]
-            found = fresh.pop() if fresh else None
-            self._idle[endpoint] = [entry for entry in kept if entry[1] in fresh]
+            kept = self._idle[endpoint]
+            while kept and kept[0][0] <= oldest:
+                stale.append(kept.popleft()[1])
+            found = kept.pop()[1] if kept else None
         for connection in stale:
             connection.close()
         return found
@@ -189,6 +187,16 @@ class HttpTransport:
     def _keep(self, endpoint: Endpoint, connection: Connection) -> None:
         with self._idle_lock:
             self._idle[endpoint].append((time.monotonic(), connection))
+
+
+def _timed_by_the_kernel(sock: socket.socket, seconds: float) -> socket.socket:
+    """`sock`, whose calls end after `seconds` in `BlockingIOError`. A timeout of Python's own would cost each of
+    them a `poll`, and with that the interpreter's lock once more."""
+    sock.settimeout(None)
+    timeval = struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, option, timeval)
+    return sock
 
 
 def _readable(response: Body) -> Response:
