@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 import weakref
 from contextlib import suppress
 from pathlib import Path
@@ -47,12 +48,16 @@ CREATING, WRITING, READING, SYNCING, FINISHING, SAVING, DISCARDING, REMOVING, LO
 
 
 class _Part:
-    """An open part file; see `contract.PartFile`. `files` is the open folder of the finished ones."""
+    """An open part file, which ends before byte `end`; see `contract.PartFile`. `files` is the open folder of the
+    finished ones."""
 
-    def __init__(self, descriptor: int, part: str, final: str, files: int) -> None:
+    def __init__(self, descriptor: int, end: int, part: str, final: str, files: int) -> None:
         self._descriptor, self._part, self._final, self._files = descriptor, part, final, files
+        self._end, self._end_lock = end, threading.Lock()
 
     def write(self, data: memoryview, offset: int) -> None:
+        with self._end_lock:
+            self._end = max(self._end, offset + len(data))
         with WRITING:
             while data:
                 count = os.pwrite(self._descriptor, data, offset)
@@ -64,7 +69,8 @@ class _Part:
 
     def publish(self, size: int) -> None:
         with FINISHING:
-            os.ftruncate(self._descriptor, size)
+            if self._end != size:
+                os.ftruncate(self._descriptor, size)
             os.fsync(self._descriptor)
             os.replace(self._part, self._final)
             os.fsync(self._files)
@@ -99,14 +105,15 @@ class FileStorage:
     def create(self, destination: str) -> PartFile:
         part = self._part(destination)
         with CREATING:
-            return self._opened(_created(part), part, destination)
+            return self._opened(_created(part), 0, part, destination)
 
     def reopen(self, destination: str) -> PartFile | None:
         part = self._part(destination)
         try:
-            return self._opened(os.open(part, READ_WRITE), part, destination)
+            descriptor = os.open(part, READ_WRITE)
         except OSError:
             return None
+        return self._opened(descriptor, os.fstat(descriptor).st_size, part, destination)
 
     def save(self, destination: str, checkpoint: bytes) -> None:
         final = self._checkpoint(destination)
@@ -143,8 +150,8 @@ class FileStorage:
         with REMOVING:
             _unlink(self._final(destination))
 
-    def _opened(self, descriptor: int, part: str, destination: str) -> _Part:
-        return _Part(descriptor, part, self._final(destination), self._files_folder)
+    def _opened(self, descriptor: int, end: int, part: str, destination: str) -> _Part:
+        return _Part(descriptor, end, part, self._final(destination), self._files_folder)
 
     def _final(self, destination: str) -> str:
         return f"{self._files}/{_checked(destination)}"
