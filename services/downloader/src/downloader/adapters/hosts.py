@@ -3,9 +3,9 @@
 import ipaddress
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from typing import NamedTuple
 
 from downloader.contract import ConnectionLost, Refused
 from downloader.core.validate import Place, place_of
@@ -13,8 +13,7 @@ from downloader.core.validate import Place, place_of
 VIRTUAL = ".lab.test"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """A place, and where to connect for it: addresses that were checked, in the resolver's order."""
 
     place: Place
@@ -32,6 +31,7 @@ class AllowedHosts:
     def __init__(self, allowed: Sequence[str], origin_url: str) -> None:
         self._allowed = tuple(pattern.lower() for pattern in allowed)
         self._origin = place_of(origin_url)
+        self._listed = lru_cache(maxsize=1024)(self._is_listed)
 
     def endpoint(self, url: str) -> Endpoint:
         """Where `url` is fetched from. Raises `Refused`, or `ConnectionLost` for a name without address."""
@@ -50,12 +50,15 @@ class AllowedHosts:
             place = place_of(url)
         except ValueError as error:
             raise Refused(f"{url!r} cannot be fetched: {error}") from error
-        listed = any(fnmatchcase(name, pattern) for name in _names(place) for pattern in self._allowed)
-        if not listed and place != self._origin:
+        if not self._listed(place):
             raise Refused(
                 f"host {place.authority!r} is not allowed: LAB_ALLOWED_HOSTS is {','.join(self._allowed)}"
             )
         return place
+
+    def _is_listed(self, place: Place) -> bool:
+        listed = any(fnmatchcase(name, pattern) for name in _names(place) for pattern in self._allowed)
+        return listed or place == self._origin
 
     def _means(self, place: Place) -> bool:
         """Whether the list names this very address, so that somebody meant it."""

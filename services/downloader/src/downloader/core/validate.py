@@ -1,19 +1,19 @@
 """What is not even worth trying."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import SplitResult, urlsplit
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from downloader.contract import InvalidJob, Job
 
 PORTS = {"http": 80, "https": 443}
 SHA256 = re.compile(r"[0-9a-f]{64}")
+ORIGIN = re.compile(r"[^/?#]*//[^/?#]*")
 HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a URL points: two spellings of one place are equal. IPv6 addresses have no brackets here."""
 
     scheme: str
@@ -37,13 +37,13 @@ class Place:
 
 def place_of(url: str) -> Place:
     """The place of an http or https URL. Raises `ValueError`, whose text says what is wrong with it."""
-    parts = urlsplit(url)
-    return _place(parts.scheme, parts.netloc)
+    origin = ORIGIN.match(url)
+    return _place(origin[0] if origin else url)
 
 
 @lru_cache(maxsize=1024)
-def _place(scheme: str, netloc: str) -> Place:
-    parts = SplitResult(scheme, netloc, "", "", "")
+def _place(origin: str) -> Place:
+    parts = urlsplit(origin)
     host = (parts.hostname or "").removesuffix(".")
     port = PORTS.get(parts.scheme) if parts.port is None else parts.port
     if parts.scheme not in PORTS or not host:
