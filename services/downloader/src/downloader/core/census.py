@@ -14,28 +14,37 @@ class Facts(NamedTuple):
 
     state: State
     live: bool
-    pending: bool
     restarts: int
+
+    @classmethod
+    def of(cls, download: Download, now: float) -> "Facts":
+        return cls(download.state(now), download.live, download.restarts)
 
 
 class Census:
-    """Downloads by state, and how many are live or pending. Exact if `note` is called after each change."""
+    """Downloads by state, and how many are live. Exact if `note` is called after each change."""
 
     def __init__(self) -> None:
-        self.states: Counter[State] = Counter()
-        self.live = self.pending = self.restarts = 0
+        self.states = dict.fromkeys(State, 0)
+        self.live = self.restarts = 0
         self._known: dict[Download, Facts] = {}
 
     @property
+    def pending(self) -> int:
+        """How many will go on by themselves."""
+        return self.states[State.QUEUED] + self.states[State.ACTIVE] + self.states[State.RETRYING]
+
+    @property
     def unfinished(self) -> int:
-        return sum(count for state, count in self.states.items() if not state.final)
+        return self.pending + self.states[State.PAUSED]
 
     def note(self, download: Download, now: float) -> None:
         """Count `download` as it is now."""
-        counted = self._known.get(download)
-        self.restarts += download.restarts - (counted.restarts if counted else 0)
+        facts, counted = Facts.of(download, now), self._known.get(download)
+        if facts == counted:
+            return
+        self.restarts += facts.restarts - (counted.restarts if counted else 0)
         self.forget(download)
-        facts = Facts(download.state(now), download.live, download.pending, download.restarts)
         self._known[download] = facts
         self._count(facts, 1)
 
@@ -48,7 +57,6 @@ class Census:
     def _count(self, facts: Facts, sign: int) -> None:
         self.states[facts.state] += sign
         self.live += sign * facts.live
-        self.pending += sign * facts.pending
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from downloader.contract import ContentChanged, HttpError, ProtocolError
 
@@ -54,8 +55,7 @@ class Validator:
         return any(mine is not None and theirs is not None and mine != theirs for mine, theirs in pairs)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What was asked for: bytes from `start` to before `end`, of the version `known` if there is one."""
 
     start: int = 0
@@ -74,8 +74,7 @@ class Asked:
         return headers
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """What the body of an answer is: bytes from `start` to before `end` of the version `validator`."""
 
     validator: Validator

@@ -1,7 +1,7 @@
 """Who gets the next free worker."""
 
 import heapq
-from collections import Counter
+from collections import defaultdict
 
 from downloader.contract import Limits
 from downloader.core.download import Download
@@ -55,7 +55,7 @@ class Schedule:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._waiting, self._sharing = Lanes(), Lanes()
-        self._per_host: Counter[str] = Counter()
+        self._per_host: dict[str, int] = defaultdict(int)
         self.busy = 0
         self.draining = False
         self.closed = False

@@ -67,12 +67,16 @@ class Books:
     ) -> Aftermath:
         """Ends every transition of `download`: what is owed now that it is as it is. `left`: a version that
         its last worker may just have left."""
-        self.schedule.offer(download)
         owed = self._owed(download, left)
         ended = self._news(download)
-        self.census.note(download, self.now())
+        self.note(download)
         self.changed.notify_all()
         return Aftermath(aborted, owed, ended, retry_in)
+
+    def note(self, download: Download) -> None:
+        """`download` changed in a way that nobody waits for."""
+        self.schedule.offer(download)
+        self.census.note(download, self.now())
 
     def _owed(self, download: Download, left: Version | None) -> Owed | None:
         stale = left is not None and left is not download.version and not left.holders

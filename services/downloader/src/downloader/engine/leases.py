@@ -59,7 +59,7 @@ class Leases:
                 version.saved, download.stored = version.plan.received, True
                 self._books.totals.resumed += max(0, version.saved - download.received)
             download.adopt(lease, version, end, resumed=resumed)
-            self._books.settle(download)
+            self._books.note(download)
             _check(lease)
 
     def narrow(self, lease: Lease, offer: Offer) -> None:
@@ -121,9 +121,12 @@ class Leases:
             return lease.download.whole_alone(lease) and lease.download.begin_publishing(lease)
 
     def published(self, lease: Lease, sha256: str | None) -> None:
+        """The file is under its name. Nobody else has it open any more: the caller closes it."""
         with self._books.lock:
-            lease.download.sha256, lease.download.end = sha256, State.DONE
-            self._books.census.note(lease.download, self._books.now())
+            download = lease.download
+            download.sha256, download.end = sha256, State.DONE
+            download.version = lease.version = None
+            self._books.note(download)
 
     def leave(self, lease: Lease, error: TransferError | None, *, worker: bool) -> Aftermath | None:
         """A worker or hasher is done with its lease, whatever came of it. None: as the last one, it has to

@@ -86,7 +86,7 @@ class Ledger:
         with self._books.lock:
             census, totals = self._books.census, self._books.totals
             return Stats(
-                {state: census.states[state] for state in State},
+                dict(census.states),
                 totals.received,
                 totals.resumed,
                 dict(totals.retries),

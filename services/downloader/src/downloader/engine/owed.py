@@ -1,7 +1,7 @@
 """What a transition leaves to be done by its caller, once the lock is released."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from downloader.contract import Response, Status
 from downloader.core.download import Download
@@ -12,8 +12,7 @@ class Revoked(Exception):
     """The lease was taken back: the worker stops where it is, and nothing has failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(NamedTuple):
     """I/O to do for `download`, which is held until `tidied`: put a version away, discard what is here."""
 
     download: Download
@@ -22,16 +21,14 @@ class Owed:
     discard: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Chores:
+class Chores(NamedTuple):
     """What a worker should see to after its bytes were counted."""
 
     hash: Lease | None = None
     save: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Aftermath:
+class Aftermath(NamedTuple):
     """Answers to abort, I/O, the news that a download has ended, a retry in so many seconds."""
 
     aborted: Sequence[Response] = ()

@@ -202,6 +202,7 @@ class Worker:
             raise ChecksumMismatch(f"SHA-256 is {sha256}, not {job.sha256} as promised")
         version.file.publish(version.plan.received)
         self._leases.published(lease, sha256)
+        version.file.close()
         if lease.download.stored:
             with suppress(StorageFailed):  # a checkpoint that outlives its file is replaced by the next one
                 self._ports.storage.discard(job.destination)
