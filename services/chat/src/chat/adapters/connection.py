@@ -1,0 +1,225 @@
+"""A WebSocket on an asyncio protocol: handshake, parsing and conformance are `websockets`', the sending is
+ours."""
+
+import asyncio
+import codecs
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from chat.contract import Batch, Gone
+from chat.metrics import WireMetrics
+
+__all__ = ["Handler", "WebSocket"]
+
+HIGH, LOW = 64 * 1024, 16 * 1024  # bytes in the transport at which it is blocked, and is not any more
+CLOSE_SECONDS, HANDSHAKE_SECONDS = 3.0, 10.0
+UNSUPPORTED, INVALID_TEXT = 1003, 1007
+MOST_FRAGMENTS = 1024  # empty ones have no size that could be limited
+quiet = logging.getLogger(f"{__name__}.wire")  # the library tells of each connection twice
+quiet.setLevel(logging.WARNING)
+
+
+class Handler(Protocol):
+    """What becomes of connections. Every method is called on the loop, returns at once, and does not raise."""
+
+    def opened(self, connection: "WebSocket") -> None: ...
+    def received(self, connection: "WebSocket", text: bytes) -> None:
+        """A whole text message, in valid UTF-8."""
+
+    def heard(self, connection: "WebSocket") -> None: ...
+    def writable(self, connection: "WebSocket") -> None: ...
+    def closed(self, connection: "WebSocket") -> None:
+        """Once, for each that was opened."""
+
+
+class WebSocket(asyncio.Protocol):
+    """One client; see `contract.Connection`. `session` is the handler's.
+
+    No permessage-deflate: it would cost a compression for each client and message, and its windows more memory
+    than everything else a connection has (RFC 7692, 7.2).
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        metrics: WireMetrics,
+        refuse: Callable[[Request], str],
+        max_size: int,
+        *,
+        sampled: bool,
+    ) -> None:
+        self.user, self.blocked, self.stalled = "", False, False
+        self.session: Any = None
+        self._handler, self._metrics, self._refuse, self._sampled = handler, metrics, refuse, sampled
+        self._protocol = ServerProtocol(max_size=max_size, logger=quiet)
+        self._fragments: list[bytes] = []
+        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        self._free: asyncio.Event | None = None
+        self._open = self._full = False
+        self._end: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(HIGH, LOW)
+        self._loop = asyncio.get_running_loop()
+        self._end = self._loop.call_later(HANDSHAKE_SECONDS, self._transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        self._protocol.receive_data(data)
+        if self._open:
+            self._handler.heard(self)
+        self._react()
+
+    def eof_received(self) -> None:
+        self._protocol.receive_eof()
+        self._react()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._end:
+            self._end.cancel()
+        self._closed()
+
+    def pause_writing(self) -> None:
+        self._full = self.blocked = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self.stall(self.stalled)
+
+    def stall(self, stalled: bool) -> None:
+        """Take nothing more from the hub, as if the client read nothing; or take it again."""
+        self.stalled, self.blocked = stalled, stalled or self._full
+        if not self.blocked:
+            self._wake()
+            if self._open:
+                self._handler.writable(self)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the network has not taken."""
+        return self._transport.get_write_buffer_size()
+
+    def write(self, batch: Batch) -> None:
+        if not self._open:
+            raise Gone("this connection is closed")
+        self._transport.write(batch.data)
+        self._metrics.wrote(batch)
+        if self._sampled:
+            self._metrics.took(self._loop.time() - batch.born)
+
+    def ping(self) -> None:
+        if not self._open:
+            raise Gone("this connection is closed")
+        self._protocol.send_ping(b"")
+        self._send()
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame; by force after `CLOSE_SECONDS`, and at once where no frame would come
+        through."""
+        if not self._open:
+            return
+        self._metrics.closed(code)
+        if self._full:
+            self._transport.abort()
+        else:
+            self._protocol.send_close(code, reason)
+            self._send()
+        self._closed()
+
+    async def drain(self) -> None:
+        while self.blocked and self._open:
+            self._free = self._free or asyncio.Event()
+            await self._free.wait()
+        if not self._open:
+            raise Gone("this connection is closed")
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if self._open:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._open:
+            self._transport.resume_reading()
+
+    def _react(self) -> None:
+        for event in self._protocol.events_received():
+            if isinstance(event, Request):
+                self._shake_hands(event)
+            elif self._open:
+                self._take(cast(WireFrame, event))
+        self._send()
+        if self._open and self._protocol.state is not State.OPEN:
+            self._closed()
+
+    def _shake_hands(self, request: Request) -> None:
+        refused = self._refuse(request)
+        response = self._protocol.reject(403, refused) if refused else self._protocol.accept(request)
+        self._protocol.send_response(response)
+        self._send()
+        if self._protocol.state is State.OPEN:
+            self._open = True
+            if self._end:
+                self._end.cancel()
+            self._handler.opened(self)
+
+    def _take(self, frame: WireFrame) -> None:
+        """A message may come in fragments, with control frames between them (RFC 6455, 5.4)."""
+        if frame.opcode is Opcode.BINARY:
+            return self._fail(UNSUPPORTED, "this protocol is text")
+        if frame.opcode not in (Opcode.TEXT, Opcode.CONT):
+            return None
+        try:
+            self._utf8.decode(frame.data, frame.fin)
+        except UnicodeDecodeError as error:
+            return self._fail(INVALID_TEXT, f"not UTF-8: {error.reason}")
+        if frame.fin and not self._fragments:
+            return self._whole(bytes(frame.data))
+        self._fragments.append(bytes(frame.data))
+        if len(self._fragments) > MOST_FRAGMENTS:
+            return self._fail(1008, f"more than {MOST_FRAGMENTS} fragments")
+        if frame.fin:
+            whole, self._fragments = b"".join(self._fragments), []
+            self._whole(whole)
+        return None
+
+    def _whole(self, text: bytes) -> None:
+        self._metrics.received(len(text))
+        self._handler.received(self, text)
+
+    def _fail(self, code: int, reason: str) -> None:
+        self._metrics.closed(code)
+        self._protocol.fail(code, reason)
+
+    def _send(self) -> None:
+        for data in self._protocol.data_to_send():
+            if data:
+                self._transport.write(data)
+            elif self._transport.can_write_eof() and not self._transport.is_closing():
+                self._transport.write_eof()
+        if self._protocol.close_expected():
+            self._end_soon()
+
+    def _end_soon(self) -> None:
+        if self._end:
+            self._end.cancel()
+        self._end = self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
+
+    def _closed(self) -> None:
+        """Nothing is read or written any more, though the close frame may still be on its way."""
+        if self._open:
+            self._open = False
+            self._wake()
+            self._handler.closed(self)
+
+    def _wake(self) -> None:
+        if self._free:
+            self._free.set()
+            self._free = None

@@ -1,0 +1,203 @@
+"""What this replica hears of its rooms: from its own log at once, from the others over Redis.
+
+Published messages may get lost with a connection. The numbers tell: what is missing is read from the stream.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from chat.adapters.log import DURABLE, Entry, RoomLog, Unavailable, channel
+from chat.contract import Frame, Kind
+from chat.core import frames
+from chat.core.events import Event, complete, is_message, parts
+from chat.core.order import Sequencer
+
+__all__ = ["Feed", "Followed"]
+
+RECENT, PAGE, GAP_SECONDS, CONFIRM_SECONDS = 500, 200, 0.2, 2.0
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Followed:
+    """A room that somebody here is in. `recent`: its last events, for who comes back; without holes from the
+    first."""
+
+    name: str
+    order: Sequencer[tuple[str, float]]
+    recent: deque[tuple[int, Frame]] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    @property
+    def position(self) -> int:
+        """The id of the last event that was published to the hub."""
+        return self.order.position
+
+    def after(self, id: int) -> list[tuple[int, Frame]] | None:
+        """The events after `id`, if all of them are still here."""
+        if not self.recent or self.recent[0][0] > id + 1:
+            return None
+        return [entry for entry in self.recent if entry[0] > id]
+
+
+type Publish = Callable[[str, Frame], None]
+type Heard = Callable[[str, str], None]
+
+
+class Feed:
+    """Publishes the events of followed rooms, each once and in order. `noticed(room, event)` hears of each
+    event that is no message; `told(channel, text)` of what comes on other channels."""
+
+    def __init__(self, redis: Redis, publish: Publish, noticed: Heard, told: Heard) -> None:
+        self._pubsub: Any = redis.pubsub()
+        self._publish, self._noticed, self._told = publish, noticed, told
+        self._rooms: dict[str, Followed] = {}
+        self._following: dict[str, asyncio.Lock] = {}
+        self._confirmed: dict[str, asyncio.Event] = {}
+        self._healing: set[asyncio.Task[None]] = set()
+        self.connected = False
+        self.lag = 0.0
+        self.log: RoomLog
+
+    def followed(self, room: str) -> Followed | None:
+        return self._rooms.get(room)
+
+    async def follow(self, room: str) -> Followed:
+        """From now on, every event of `room`. Raises `Unavailable`."""
+        async with self._following.setdefault(room, asyncio.Lock()):
+            if room not in self._rooms:
+                await self.listen(channel(room))
+                self._rooms[room] = Followed(room, Sequencer(await self.log.last(room)))
+            return self._rooms[room]
+
+    async def forget(self, room: str) -> None:
+        """Nobody here is in `room` any more."""
+        async with self._following.setdefault(room, asyncio.Lock()):
+            if self._rooms.pop(room, None):
+                await self.unlisten(channel(room))
+        self._following.pop(room, None)
+
+    async def listen(self, name: str) -> None:
+        """Subscribe; returns when Redis has confirmed it: what is published from now on comes."""
+        event = self._confirmed.setdefault(name, asyncio.Event())
+        try:
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                await self._pubsub.subscribe(name)
+                await event.wait()
+        except (RedisError, TimeoutError) as error:
+            raise Unavailable("Redis does not answer: try again in a second") from error
+
+    async def unlisten(self, name: str) -> None:
+        self._confirmed.pop(name, None)
+        with suppress(RedisError):
+            await self._pubsub.unsubscribe(name)
+
+    def appended(self, event: Event, id: int) -> None:
+        """An event of our own has its place; Redis will tell us of it again."""
+        followed = self._rooms.get(event.room)
+        if followed:
+            self._arrived(followed, id, complete(id, event.tail), event.born)
+
+    async def run(self) -> None:
+        """Hear, for ever; Redis may be away for as long as it likes."""
+        while True:
+            try:
+                message = await self._pubsub.get_message(timeout=1.0)
+                if not self.connected:
+                    self.connected = True
+                    log.info("redis tells of the rooms")
+            except (RedisError, OSError) as error:
+                if self.connected:
+                    log.warning("redis does not tell of the rooms", error=repr(error))
+                self.connected = False
+                await asyncio.sleep(0.2)
+                continue
+            if message:
+                self._hear(message["type"], message["channel"], message["data"])
+
+    def _hear(self, kind: str, name: str, data: Any) -> None:
+        if kind == "subscribe":
+            confirmed = self._confirmed.get(name)
+            again = confirmed is not None and confirmed.is_set()
+            if confirmed:
+                confirmed.set()
+            room = _room_of(name)
+            if again and room in self._rooms:  # the connection is a new one: something may have been lost
+                self._heal_soon(self._rooms[room], 0.0)
+        elif kind == "message":
+            followed = self._rooms.get(_room_of(name))
+            if followed and data.startswith(DURABLE):
+                for text in data[len(DURABLE) :].split("\n"):
+                    self._arrived(followed, _id_of(text), text, 0.0)
+            else:
+                self._told(name, data)
+
+    def _arrived(self, followed: Followed, id: int, text: str, born: float) -> None:
+        if id <= followed.position:
+            return
+        for ready, at in followed.order.take(id, (text, born)):
+            self._release(followed, ready, at)
+        if followed.order.gap:
+            self._heal_soon(followed, GAP_SECONDS)
+
+    def _release(self, followed: Followed, text: str, born: float) -> None:
+        born = born or asyncio.get_running_loop().time()
+        frame = frames.frame(text.encode(), Kind.MESSAGE, "", born)
+        followed.recent.append((_id_of(text), frame))
+        self._publish(followed.name, frame)
+        if not is_message(text):
+            self._notice(followed, text)
+
+    def _notice(self, followed: Followed, text: str) -> None:
+        event = parts(text)
+        if event["type"] == "deleted":
+            kept = [entry for entry in followed.recent if entry[0] != event["target"]]
+            followed.recent = deque(kept, RECENT)
+        self._noticed(followed.name, text)
+
+    def _heal_soon(self, followed: Followed, delay: float) -> None:
+        if not any(task.get_name() == followed.name for task in self._healing):
+            task = asyncio.create_task(self._heal(followed, delay), name=followed.name)
+            self._healing.add(task)
+            task.add_done_callback(self._healing.discard)
+
+    async def _heal(self, followed: Followed, delay: float) -> None:
+        """Read from the stream what was published and did not come."""
+        await asyncio.sleep(delay)
+        while True:
+            try:
+                last = await self.log.last(followed.name)
+                page: list[Entry] = await self.log.after(followed.name, followed.position, PAGE)
+            except Unavailable:
+                await asyncio.sleep(0.5)
+                continue
+            for id, text in page:
+                if id > followed.position + 1:
+                    self._skip(followed, id - 1)
+                self._arrived_quietly(followed, id, text)
+            if len(page) < PAGE:
+                return self._skip(followed, last)
+
+    def _arrived_quietly(self, followed: Followed, id: int, text: str) -> None:
+        for ready, at in followed.order.take(id, (text, 0.0)):
+            self._release(followed, ready, at)
+
+    def _skip(self, followed: Followed, id: int) -> None:
+        """Up to `id` nothing more will come: it was deleted."""
+        for ready, at in followed.order.skip_to(id):
+            self._release(followed, ready, at)
+
+
+def _room_of(name: str) -> str:
+    return name[name.find("{") + 1 : name.rfind("}")]
+
+
+def _id_of(text: str) -> int:
+    return int(text[6 : text.index(",")])

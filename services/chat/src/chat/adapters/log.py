@@ -1,0 +1,259 @@
+"""What was said in each room: one Redis stream a room, in one order for all replicas.
+
+The id of an entry is its number in the room, from 1, without gaps: INCR and XADD in one script.
+`appendfsync` decides what an acknowledgement is worth: docs/architecture.md."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from chat.contract import ChatError
+from chat.core.events import Event, complete
+
+__all__ = [
+    "DURABLE",
+    "Entry",
+    "MemoryLog",
+    "Receipt",
+    "RedisLog",
+    "RoomLog",
+    "Unavailable",
+    "append",
+    "channel",
+]
+
+KEPT, NONCE_SECONDS, BATCH, BACKLOG = 10_000, 3600, 500, 20_000
+APPEND = """
+local fresh, result = {}, {}
+for at = 5, #ARGV, 4 do
+  local nonce = KEYS[3] .. ARGV[at] .. ':' .. ARGV[at + 1]
+  local known = redis.call('GET', nonce)
+  if known then
+    result[#result + 1] = -tonumber(known)
+  else
+    local id = redis.call('INCR', KEYS[1])
+    local text = '{"id":' .. id .. ',' .. ARGV[at + 2]
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], id .. '-0', 'e', text)
+    if ARGV[at + 3] ~= '0' then redis.call('XDEL', KEYS[2], ARGV[at + 3] .. '-0') end
+    redis.call('SET', nonce, id, 'EX', ARGV[2])
+    fresh[#fresh + 1] = text
+    result[#result + 1] = id
+  end
+end
+if #fresh > 0 then redis.call('PUBLISH', ARGV[3], ARGV[4] .. table.concat(fresh, '\\n')) end
+return result
+"""
+DURABLE = "d"  # what a published message begins with when it has a place in the order
+log = structlog.get_logger(__name__)
+
+
+class Unavailable(ChatError):
+    """Redis does not answer, or is too far behind. The same message again, with the same nonce, is safe."""
+
+    code = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An event has its place; `fresh` is false for one that had it already."""
+
+    id: int
+    fresh: bool
+
+
+type Done = Callable[[Receipt | Unavailable], None]
+type Entry = tuple[int, str]
+type Arrived = Callable[[Event, int], None]
+
+
+class RoomLog(Protocol):
+    """The logs of all rooms. `offer` may be called before `run` does."""
+
+    def offer(self, event: Event, done: Done) -> None:
+        """Append soon, in the order of the calls; `done` is called once, when it is durable or has failed."""
+
+    async def after(self, room: str, id: int, limit: int) -> list[Entry]:
+        """The oldest events with greater ids; deleted ones are missing. Raises `Unavailable`."""
+
+    async def before(self, room: str, id: int, limit: int) -> list[Entry]:
+        """The newest events with smaller ids, in order. Raises `Unavailable`."""
+
+    async def last(self, room: str) -> int:
+        """The highest id given so far, 0 if none was. Raises `Unavailable`."""
+
+    async def run(self) -> None: ...
+
+
+async def append(log: "RoomLog", event: Event) -> Receipt:
+    """Append and wait. Raises `Unavailable`."""
+    answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+
+    def done(result: Receipt | Unavailable) -> None:
+        if not answer.done():  # whoever waited may have been cancelled
+            answer.set_result(result) if isinstance(result, Receipt) else answer.set_exception(result)
+
+    log.offer(event, done)
+    return await answer
+
+
+class RedisLog:
+    """Appends in groups: while one round trip is under way, the next group gathers. One group of one replica
+    is in one order; what replicas do at the same time Redis puts in one. `arrived` hears of each fresh event
+    in that order before `done` does."""
+
+    def __init__(self, redis: Redis, arrived: Arrived, delay: Callable[[], float] = float) -> None:
+        self._redis: Any = redis
+        self._arrived, self._delay = arrived, delay
+        self.seconds = 0.0
+        self._offered: list[tuple[Event, Done]] = []
+        self._some = asyncio.Event()
+        self._sha = ""
+
+    def offer(self, event: Event, done: Done) -> None:
+        if len(self._offered) >= BACKLOG:
+            return done(Unavailable("too much is waiting to be written: send it again in a second"))
+        self._offered.append((event, done))
+        self._some.set()
+        return None
+
+    async def run(self) -> None:
+        """Write what is offered, for ever."""
+        while True:
+            await self._some.wait()
+            group, self._offered = self._offered[:BATCH], self._offered[BATCH:]
+            if not self._offered:
+                self._some.clear()
+            by_room: dict[str, list[tuple[Event, Done]]] = defaultdict(list)
+            for event, done in group:
+                by_room[event.room].append((event, done))
+            await self._write(by_room)
+
+    async def after(self, room: str, id: int, limit: int) -> list[Entry]:
+        return await self._ask(lambda: self._redis.xrange(_log(room), f"({id}-0", "+", limit), _entries)
+
+    async def before(self, room: str, id: int, limit: int) -> list[Entry]:
+        newest = await self._ask(lambda: self._redis.xrevrange(_log(room), f"({id}-0", "-", limit), _entries)
+        return newest[::-1]
+
+    async def last(self, room: str) -> int:
+        return await self._ask(lambda: self._redis.get(_seq(room)), lambda found: int(found or 0))
+
+    async def _ask[T](self, call: Callable[[], Any], read: Callable[[Any], T]) -> T:
+        try:
+            return read(await call())
+        except RedisError as error:
+            raise Unavailable(f"the history cannot be read just now: {error}") from error
+
+    async def _write(self, by_room: dict[str, list[tuple[Event, Done]]]) -> None:
+        calls = [self._call(room, [event for event, _ in offered]) for room, offered in by_room.items()]
+        began = asyncio.get_running_loop().time()
+        if delay := self._delay():
+            await asyncio.sleep(delay)
+        try:
+            answers = await self._run_script(calls)
+            self.seconds = asyncio.get_running_loop().time() - began
+        except RedisError as error:
+            log.warning(
+                "cannot write what was said", error=repr(error), events=sum(map(len, by_room.values()))
+            )
+            failed = Unavailable("it could not be made durable: send it again, with the same nonce")
+            answers = [failed] * len(calls)
+        for offered, answer in zip(by_room.values(), answers, strict=True):
+            self._tell(offered, answer)
+
+    async def _run_script(self, calls: Sequence[Sequence[Any]]) -> list[Any]:
+        self._sha = self._sha or await self._redis.script_load(APPEND)
+        for attempt in range(2):
+            if len(calls) == 1:
+                answers = [await self._one(calls[0])]
+            else:
+                pipe = self._redis.pipeline(transaction=False)
+                for call in calls:
+                    pipe.evalsha(self._sha, 3, *call)
+                answers = await pipe.execute(raise_on_error=False)
+            if attempt or not any(isinstance(answer, NoScriptError) for answer in answers):
+                break
+            await self._redis.script_load(APPEND)  # Redis began anew, without scripts
+        return answers
+
+    async def _one(self, call: Sequence[Any]) -> Any:
+        try:
+            return await self._redis.evalsha(self._sha, 3, *call)
+        except NoScriptError as error:
+            return error
+
+    def _call(self, room: str, events: Sequence[Event]) -> list[Any]:
+        call: list[Any] = [_seq(room), _log(room), _nonce(room), KEPT, NONCE_SECONDS, channel(room), DURABLE]
+        for event in events:
+            call += (event.user, event.nonce, event.tail, event.erases)
+        return call
+
+    def _tell(self, offered: Sequence[tuple[Event, Done]], answer: Any) -> None:
+        if not isinstance(answer, list):
+            failed = answer if isinstance(answer, Unavailable) else Unavailable(f"Redis refused it: {answer}")
+            for _, done in offered:
+                done(failed)
+            return
+        for (event, done), number in zip(offered, answer, strict=True):
+            if number > 0:
+                self._arrived(event, number)
+            done(Receipt(abs(number), number > 0))
+
+
+class MemoryLog:
+    """For one replica, and not durable: what it costs less is what durability costs."""
+
+    def __init__(self, arrived: Arrived) -> None:
+        self._arrived = arrived
+        self._rooms: dict[str, list[Entry]] = defaultdict(list)
+        self._last: dict[str, int] = defaultdict(int)
+
+    def offer(self, event: Event, done: Done) -> None:
+        self._last[event.room] = id = self._last[event.room] + 1
+        entries = self._rooms[event.room]
+        entries.append((id, complete(id, event.tail)))
+        if len(entries) > 2 * KEPT:
+            del entries[:KEPT]
+        if event.erases:
+            self._rooms[event.room] = [entry for entry in entries if entry[0] != event.erases]
+        self._arrived(event, id)
+        done(Receipt(id, True))
+
+    async def after(self, room: str, id: int, limit: int) -> list[Entry]:
+        return [entry for entry in self._rooms[room] if entry[0] > id][:limit]
+
+    async def before(self, room: str, id: int, limit: int) -> list[Entry]:
+        return [entry for entry in self._rooms[room] if entry[0] < id][-limit:]
+
+    async def last(self, room: str) -> int:
+        return self._last[room]
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+def channel(room: str) -> str:
+    """Where Redis tells what happens in `room`."""
+    return f"chat:{{{room}}}:live"
+
+
+def _seq(room: str) -> str:
+    return f"chat:{{{room}}}:seq"
+
+
+def _log(room: str) -> str:
+    return f"chat:{{{room}}}:log"
+
+
+def _nonce(room: str) -> str:
+    return f"chat:{{{room}}}:nonce:"
+
+
+def _entries(found: Any) -> list[Entry]:
+    return [(int(id.partition("-")[0]), fields["e"]) for id, fields in found or ()]

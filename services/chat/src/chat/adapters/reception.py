@@ -1,0 +1,166 @@
+"""What becomes of connections: sign-in, requests in order, abuse, and the end."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+from redis.exceptions import RedisError
+
+from chat.adapters.connection import WebSocket
+from chat.adapters.log import Unavailable
+from chat.adapters.people import NotSignedIn, People
+from chat.adapters.session import MOST_WAITING, Session
+from chat.adapters.talk import Talk
+from chat.adapters.visits import Visits
+from chat.contract import ChatError, Close, Connection, Gone, Hub, Limits
+from chat.core import frames
+from chat.core.protocol import VERSION, Hello, Malformed, Message, decode
+from chat.metrics import WireMetrics
+
+__all__ = ["Reception"]
+
+SIGN_IN_SECONDS, MOST_FAULTS = 10.0, 20
+log = structlog.get_logger(__name__)
+
+
+class Reception:
+    """The handler of all connections; `hub()` is the one of this moment."""
+
+    def __init__(
+        self,
+        hub: Callable[[], Hub],
+        people: People,
+        talk: Talk,
+        visits: Visits,
+        metrics: WireMetrics,
+        limits: Limits,
+        now: Callable[[], float],
+        replica: str,
+    ) -> None:
+        self._hub, self._people, self._talk, self._visits = hub, people, talk, visits
+        self._metrics, self._limits, self._now, self._replica = metrics, limits, now, replica
+        self.sessions: dict[Connection, Session] = {}
+        self.unsigned: set[WebSocket] = set()
+
+    def opened(self, connection: WebSocket) -> None:
+        loop = asyncio.get_running_loop()
+        session = connection.session = Session(connection)
+        self.unsigned.add(connection)
+        session.deadline = loop.call_later(
+            SIGN_IN_SECONDS, connection.close, Close.POLICY, "say hello within 10 s"
+        )
+
+    def heard(self, connection: WebSocket) -> None:
+        self._hub().heard(connection)
+
+    def writable(self, connection: WebSocket) -> None:
+        self._hub().writable(connection)
+
+    def closed(self, connection: WebSocket) -> None:
+        session: Session = connection.session
+        session.over = True
+        self.unsigned.discard(connection)
+        if session.deadline:
+            session.deadline.cancel()
+        if self.sessions.pop(connection, None):
+            self._hub().disconnect(connection)
+            self._visits.gone(session)
+        session.waiting.clear()
+
+    def received(self, connection: WebSocket, text: bytes) -> None:
+        session: Session = connection.session
+        try:
+            request = decode(text)
+            if request is None:
+                return  # of a newer version, say
+            if not session.user and not isinstance(request, Hello):
+                raise NotSignedIn("say hello first")
+        except (Malformed, NotSignedIn) as error:
+            return self._fault(session, error, None)
+        if not session.waiting and self._talk.at_once(session, request):
+            return
+        self._later(session, request)
+
+    def refuse(self, session: Session, error: ChatError, ref: str | None) -> None:
+        """Answer that it was not done, and why."""
+        self._metrics.refused(error.code)
+        frame = frames.of("error", code=error.code, detail=str(error), ref=ref)
+        if session.user:
+            self._hub().send(session.connection, frame)
+        else:
+            with suppress(Gone):
+                session.connection.write(frames.batch([frame]))
+
+    def _fault(self, session: Session, error: ChatError, ref: str | None) -> None:
+        """Somebody who makes mistakes is told; who makes nothing else is not listened to any more."""
+        session.faults += 1
+        if session.faults > MOST_FAULTS:
+            return session.connection.close(Close.POLICY, f"more than {MOST_FAULTS} mistakes")
+        return self.refuse(session, error, ref)
+
+    def _later(self, session: Session, request: Message) -> None:
+        session.waiting.append(request)
+        if len(session.waiting) >= MOST_WAITING:
+            session.connection.pause()
+        if len(session.waiting) > 4 * MOST_WAITING:
+            return session.connection.close(Close.POLICY, "too many requests wait for an answer")
+        if session.worker is None:
+            session.worker = asyncio.create_task(self._work(session))
+            session.worker.add_done_callback(lambda task: self._ended(session, task))
+        return None
+
+    def _ended(self, session: Session, task: asyncio.Task[None]) -> None:
+        session.worker = None
+        if not task.cancelled() and task.exception():
+            log.error("a request failed", exc_info=task.exception(), user=session.user)
+            session.connection.close(1011, "an error of the service; its log has the details")
+
+    async def _work(self, session: Session) -> None:
+        while session.waiting:
+            request = session.waiting[0]
+            try:
+                await self._do(session, request)
+            except Gone:
+                return
+            except NotSignedIn as error:
+                self.refuse(session, error, request.ref)
+                return session.connection.close(Close.POLICY, str(error)[:100])
+            except ChatError as error:
+                self._fault(session, error, request.ref) if error.code == "malformed" else self.refuse(
+                    session, error, request.ref
+                )
+            except RedisError as error:
+                self.refuse(session, Unavailable(f"Redis does not answer: {error}"), request.ref)
+            if session.waiting:  # it may have been closed meanwhile
+                session.waiting.popleft()
+            if len(session.waiting) == MOST_WAITING // 2:
+                session.connection.resume()
+        return None
+
+    async def _do(self, session: Session, request: Message) -> None:
+        if isinstance(request, Hello):
+            await self._welcome(session, request)
+        elif not (self._talk.at_once(session, request) or await self._talk.later(session, request)):
+            await self._visits.do(session, request)
+
+    async def _welcome(self, session: Session, hello: Hello) -> None:
+        if session.user:
+            raise Malformed("you have said hello already")
+        if hello.v > VERSION:
+            raise Malformed(f"this service speaks version {VERSION}, not {hello.v}")
+        user = await self._people.who(hello.token, self._now())
+        await self._visits.expect(user.name)
+        if session.over:
+            raise Gone("closed while signing in")
+        session.user, session.admin, session.connection.user = user.name, user.admin, user.name
+        if session.deadline:
+            session.deadline.cancel()
+        self.unsigned.discard(session.connection)
+        self.sessions[session.connection] = session
+        self._hub().connect(session.connection)
+        self._visits.came(session)
+        rooms = await self._visits.rooms(session)
+        welcome = frames.of("welcome", v=VERSION, user=user.name, admin=user.admin, replica=self._replica,
+                            heartbeat=self._limits.heartbeat, rooms=rooms, ref=hello.ref)  # fmt: skip
+        self._hub().send(session.connection, welcome)

@@ -1,0 +1,289 @@
+"""Coming and going: joining with what was missed, leaving, who is here, and administrators' commands."""
+
+import asyncio
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from chat.adapters.feed import Feed, Followed
+from chat.adapters.log import RoomLog, append
+from chat.adapters.rooms import RoomStore, UnknownRoom
+from chat.adapters.roster import Roster
+from chat.adapters.session import Session
+from chat.contract import ChatError, Frame, Hub, Kind
+from chat.core import events, frames
+from chat.core.names import dm_of, is_dm, is_user_name, peer_in
+from chat.core.protocol import Away, Create, Join, Leave, Malformed, Message, People, Rooms
+from chat.core.protocol import Command as Asked
+from chat.core.rooms import Command, Forbidden, Room, Verb
+
+__all__ = ["Visits"]
+
+PAGE, BYTES, FIRST = (
+    200,
+    48 * 1024,
+    50,
+)  # events and bytes sent in a row; events for who comes for the first time
+UNREAD = 100
+log = structlog.get_logger(__name__)
+
+
+class Visits:
+    """For the one loop. A client is in a room when it has everything up to the room's position, not before."""
+
+    def __init__(
+        self,
+        hub: Callable[[], Hub],
+        redis: Redis,
+        rooms: RoomStore,
+        roster: Roster,
+        now: Callable[[], float],
+    ) -> None:
+        self._hub, self._redis, self._rooms, self._roster, self._now = hub, redis, rooms, roster, now
+        self.log: RoomLog
+        self.feed: Feed
+        self._here: dict[str, set[Session]] = defaultdict(set)
+        self._devices: dict[str, set[Session]] = defaultdict(set)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def do(self, session: Session, request: Message) -> None:
+        """Raises `ChatError`."""
+        match request:
+            case Join():
+                await self._join(session, request)
+            case Leave():
+                self._exit(session, request.room)
+                await self._rooms.leave(request.room, session.user)
+                self._answer(session, "left", request, room=request.room)
+            case Away():
+                await self._roster.away(session.user, request.away)
+            case Rooms():
+                self._answer(session, "rooms", request, rooms=await self.rooms(session))
+            case People():
+                await self._people(session, request)
+            case Create():
+                made = await self._rooms.create(
+                    Room(request.room, request.topic, request.private), session.user
+                )
+                self._answer(session, "created", request, room=made.name)
+            case Asked():
+                await self._command(session, request)
+
+    async def expect(self, user: str) -> None:
+        """Somebody is about to be here: listen to what is meant for them. Raises `Unavailable`."""
+        await self.feed.listen(_inbox(user))
+
+    def came(self, session: Session) -> None:
+        self._devices[session.user].add(session)
+
+    def gone(self, session: Session) -> None:
+        """Forget a client that has ended, and what only it needed."""
+        devices = self._devices[session.user]
+        devices.discard(session)
+        if not devices:
+            del self._devices[session.user]
+            self._begin(self.feed.unlisten(_inbox(session.user)))
+        for room in list(session.rooms):
+            self._exit(session, room)
+
+    async def rooms(self, session: Session) -> list[dict[str, Any]]:
+        """The rooms a client can see, private conversations included."""
+        user = session.user
+        mine, read = set(await self._rooms.rooms_of(user)), await self._rooms.read(user)
+        visible = [*await self._rooms.visible(user, admin=session.admin),
+                   *(Room(name, private=True) for name in sorted(mine) if is_dm(name))]  # fmt: skip
+        return [
+            await self._described(room, user, room.name in mine, read.get(room.name, 0)) for room in visible
+        ]
+
+    def noticed(self, room: str, text: str) -> None:
+        """Something other than a message happened in a room."""
+        event = events.parts(text)
+        if event["type"] == "change":
+            self._begin(self._apply(room, event))
+
+    def told(self, channel: str, text: str) -> None:
+        """Presence and typing of a room, and what is meant for one user."""
+        if channel.startswith("chat:inbox:"):
+            for session in self._devices.get(channel.removeprefix("chat:inbox:"), ()):
+                self._hub().send(session.connection, frames.frame(text.encode()))
+                self._begin(self._open(session, json.loads(text)))
+            return
+        kind = Kind.PRESENCE if text[:1] == "p" else Kind.TYPING
+        user, _, message = text[1:].partition("\n")
+        room = channel[channel.find("{") + 1 : channel.rfind("}")]
+        body = f'{{"room":{json.dumps(room)},{message[1:]}'
+        born = asyncio.get_running_loop().time()
+        self._hub().publish(room, frames.frame(body.encode(), kind, f"{kind.name}/{room}/{user}", born))
+
+    async def _join(self, session: Session, request: Join) -> None:
+        name = _canonical(session.user, request.room)
+        try:
+            room = await self._rooms.get(name)
+        except UnknownRoom:
+            room = await self._rooms.refresh(name)
+        room.require_entry(session.user, self._now(), admin=session.admin)
+        if name in session.rooms:
+            raise Malformed(f"you are in {name} already")
+        for member in _both(name) if is_dm(name) else [session.user]:
+            await self._rooms.enter(name, member)
+        followed = await self.feed.follow(name)
+        self._here[name].add(session)
+        session.rooms.add(name)
+        try:
+            await self._catch_up(session, followed, request, room)
+        except ChatError:
+            self._exit(session, name)
+            raise
+
+    async def _catch_up(self, session: Session, followed: Followed, request: Join, room: Room) -> None:
+        """Send what is missing up to the position, then join without a pause between: so the next is the
+        next."""
+        cursor = max(0, followed.position - FIRST) if request.after is None else request.after
+        self._answer(session, "joined", request, room=room.name, topic=room.topic, private=room.private,
+                     role=room.role(session.user, admin=session.admin), last=followed.position,
+                     after=cursor)  # fmt: skip
+        while cursor < followed.position:
+            page = followed.after(cursor)
+            if page is None:
+                found = await self.log.after(room.name, cursor, PAGE)
+                page = [(id, frames.frame(text.encode())) for id, text in found] or [
+                    (followed.position, _NOTHING)
+                ]
+            cursor = await self._send_page(session, page)
+            if session.over or room.name not in session.rooms:
+                return
+        self._hub().join(session.connection, room.name)
+        session.settled.add(room.name)
+        self._answer(session, "caught_up", request, room=room.name, last=followed.position)
+
+    async def _send_page(self, session: Session, page: list[tuple[int, Frame]]) -> int:
+        """Send as much of `page` as fits between two waits for the client; the id up to which that was."""
+        size = 0
+        for id, frame in page:
+            if frame.data:
+                self._hub().send(session.connection, frame)
+            size += len(frame.data)
+            if size >= BYTES:
+                break
+        await asyncio.sleep(0)  # the hub writes at the end of this turn of the loop
+        await session.connection.drain()
+        return id
+
+    def _exit(self, session: Session, room: str) -> None:
+        self._hub().leave(session.connection, room)
+        session.rooms.discard(room)
+        session.settled.discard(room)
+        here = self._here.get(room, set())
+        here.discard(session)
+        if not here:
+            self._here.pop(room, None)
+            self._begin(self._forget(room))
+
+    async def _forget(self, room: str) -> None:
+        if room not in self._here:
+            await self.feed.forget(room)
+            self._rooms.forget(room)
+
+    async def _apply(self, room: str, event: dict[str, Any]) -> None:
+        """What a change means for the clients of this replica."""
+        state = await self._rooms.refresh(room)
+        for session in list(self._here.get(room, ())):
+            thrown_out = event["verb"] in (Verb.KICK, Verb.BAN) and event.get("user") == session.user
+            if thrown_out or (state.closed and not is_dm(room)):
+                self._exit(session, room)
+                why = event["verb"]
+                self._hub().send(session.connection, frames.of("left", room=room, why=why, by=event["by"]))
+
+    async def _command(self, session: Session, asked: Asked) -> None:
+        try:
+            wanted = Command(Verb(asked.verb), asked.user or "", asked.text, asked.seconds)
+        except ValueError:
+            raise Malformed(f"no command {asked.verb!r}: there are {', '.join(Verb)}") from None
+        await self._rooms.change(asked.room, session.user, wanted, admin=session.admin)
+        event = events.changed(asked.room, session.user, uuid.uuid4().hex, self._now(), wanted.verb,
+                               user=wanted.user, text=wanted.text, seconds=wanted.seconds)  # fmt: skip
+        receipt = await append(self.log, event)
+        if wanted.verb in (Verb.KICK, Verb.BAN):
+            await self._rooms.leave(asked.room, wanted.user)
+        if wanted.verb is Verb.INVITE:
+            self.notify(
+                wanted.user, {"type": "notice", "room": asked.room, "from": session.user, "why": "invited"}
+            )
+        self._answer(session, "done", asked, room=asked.room, verb=wanted.verb, id=receipt.id)
+
+    async def _people(self, session: Session, request: People) -> None:
+        name = _canonical(session.user, request.room)
+        room = await self._rooms.get(name)
+        room.require_entry(session.user, self._now(), admin=session.admin)
+        states = await self._roster.states(await self._rooms.members(name))
+        people = [{**state, "role": room.role(state["user"])} for state in states]
+        self._answer(session, "people", request, room=name, people=people)
+
+    async def _described(self, room: Room, user: str, member: bool, read: int) -> dict[str, Any]:
+        facts = {"room": room.name, "topic": room.topic, "private": room.private, "member": member}
+        if not member:
+            return facts
+        new = [events.parts(text) for _, text in await self.log.after(room.name, read, UNREAD)]
+        said = [event for event in new if event["type"] == "message" and event["user"] != user]
+        mentioned = sum(user in event.get("mentions", ()) for event in said)
+        return facts | {"read": read, "unread": len(said), "mentions": mentioned,
+                        "with": peer_in(room.name, user) if is_dm(room.name) else None}  # fmt: skip
+
+    async def _open(self, session: Session, notice: dict[str, Any]) -> None:
+        """A private message for somebody who has not opened that conversation: open it."""
+        if notice.get("why") == "message" and notice["room"] not in session.rooms and not session.over:
+            try:
+                await self._join(session, Join(room=notice["room"], after=max(0, notice["id"] - 1)))
+            except ChatError as error:
+                log.info("a conversation was not opened", user=session.user, error=str(error))
+
+    def notify(self, user: str, message: dict[str, Any]) -> None:
+        """Tell all devices of a user, on whichever replica."""
+        self._begin(self._publish(_inbox(user), json.dumps(message, separators=(",", ":"))))
+
+    def tell(self, room: str, kind: str, user: str) -> None:
+        """Tell a room something that need not last."""
+        text = json.dumps({"type": "typing", "user": user}, separators=(",", ":"))
+        self._begin(self._publish(f"chat:{{{room}}}:live", f"{kind}{user}\n{text}"))
+
+    async def _publish(self, channel: str, text: str) -> None:
+        await self._redis.publish(channel, text)
+
+    def _begin(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("something about rooms was not done", error=repr(error))
+
+    def _answer(self, session: Session, type: str, request: Message, **body: Any) -> None:
+        self._hub().send(session.connection, frames.of(type, ref=request.ref, **body))
+
+
+_NOTHING = Frame(b"")
+
+
+def _canonical(user: str, room: str) -> str:
+    """The name of a room; `@ann` is the private conversation with ann."""
+    if not room.startswith("@"):
+        return room
+    if not is_user_name(room[1:]) or room[1:] == user:
+        raise Forbidden(f"{room!r} is nobody one could talk to in private")
+    return dm_of(user, room[1:])
+
+
+def _both(room: str) -> list[str]:
+    return room.split("+")
+
+
+def _inbox(user: str) -> str:
+    return f"chat:inbox:{user}"

@@ -1,0 +1,1 @@
+"""Pure logic of a chat: frames, order, roles, limits, names. No I/O, no clock, nothing shared."""

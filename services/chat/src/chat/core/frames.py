@@ -1,0 +1,40 @@
+"""WebSocket frames that a server sends (RFC 6455, 5.2): not masked, not compressed, whole."""
+
+import json
+from collections.abc import Sequence
+
+from chat.contract import Batch, Frame, Kind
+
+__all__ = ["batch", "frame", "of", "text_frame"]
+
+TEXT, BYTE, SHORT = 0x81, 126, 65536
+
+
+def text_frame(payload: bytes) -> bytes:
+    """The one frame of a text message; `payload` is UTF-8."""
+    size = len(payload)
+    if size < BYTE:
+        return bytes((TEXT, size)) + payload
+    if size < SHORT:
+        return bytes((TEXT, 126)) + size.to_bytes(2) + payload
+    return bytes((TEXT, 127)) + size.to_bytes(8) + payload
+
+
+def frame(payload: bytes, kind: Kind = Kind.MESSAGE, key: str = "", born: float = 0.0) -> Frame:
+    """`payload`, which is JSON, for any number of clients."""
+    return Frame(text_frame(payload), kind, key, born)
+
+
+def of(type: str, born: float = 0.0, **body: object) -> Frame:
+    """A message of the server's own; what is None is left out."""
+    said = {name: value for name, value in body.items() if value is not None}
+    text = json.dumps({"type": type, **said}, ensure_ascii=False, separators=(",", ":"))
+    return frame(text.encode(), born=born)
+
+
+def batch(frames: Sequence[Frame]) -> Batch:
+    """Frames in a row as one write. One is not copied."""
+    if len(frames) == 1:
+        (one,) = frames
+        return Batch(one.data, 1, one.born)
+    return Batch(b"".join([one.data for one in frames]), len(frames), min(one.born for one in frames))
