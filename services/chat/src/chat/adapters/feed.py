@@ -22,6 +22,7 @@ from chat.core.order import Sequencer
 
 __all__ = ["Feed", "Followed"]
 
+EVERYBODY = "chat:everybody"  # so that there is a connection before anybody is in a room
 RECENT, PAGE, GAP_SECONDS, CONFIRM_SECONDS = 500, 200, 0.2, 2.0
 log = structlog.get_logger(__name__)
 
@@ -109,6 +110,8 @@ class Feed:
         """Hear, for ever; Redis may be away for as long as it likes."""
         while True:
             try:
+                if not self._pubsub.subscribed:
+                    await self._pubsub.subscribe(EVERYBODY)
                 message = await self._pubsub.get_message(timeout=1.0)
                 if not self.connected:
                     self.connected = True

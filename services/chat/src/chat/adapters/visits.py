@@ -164,8 +164,8 @@ class Visits:
 
     async def _send_page(self, session: Session, page: list[tuple[int, Frame]]) -> int:
         """Send as much of `page` as fits between two waits for the client; the id up to which that was."""
-        size = 0
-        for id, frame in page:
+        size, last = 0, 0
+        for last, frame in page:
             if frame.data:
                 self._hub().send(session.connection, frame)
             size += len(frame.data)
@@ -173,7 +173,7 @@ class Visits:
                 break
         await asyncio.sleep(0)  # the hub writes at the end of this turn of the loop
         await session.connection.drain()
-        return id
+        return last
 
     def _exit(self, session: Session, room: str) -> None:
         self._hub().leave(session.connection, room)
