@@ -87,6 +87,11 @@ def test_services_come_after_what_they_need() -> None:
     assert order.index("c") < order.index("a") < order.index("b")
 
 
+def test_of_several_ports_the_first_is_the_services() -> None:
+    file = services("a: {ports: ['${A_PORT:-8006}:8000', '${A_MORE_PORT:-8106}:8100']}")
+    assert file.services["a"].port == Port("A_PORT", 8006)
+
+
 @pytest.mark.parametrize(
     ("body", "key", "word"),
     [
@@ -94,7 +99,7 @@ def test_services_come_after_what_they_need() -> None:
         ("a: {depends_on: [b]}\nb: {depends_on: [a]}", "services", "circle: "),
         ("a: {depends_on: b}", "services.a.depends_on", "list"),
         ("a: {ports: ['8000:8000']}", "services.a.ports", "'8000:8000'"),
-        ("a: {ports: ['${A:-1}:8000', '${B:-2}:8000']}", "services.a.ports", "one"),
+        ("a: {ports: ['${A:-1}:8000', '8001:8001']}", "services.a.ports", "'8001:8001'"),
         ("a: {stop_grace_period: soon}", "services.a.stop_grace_period", "'soon'"),
         ("a: {volumes: [{type: bind}]}", "services.a.volumes", "bind"),
         ("a: {command: 7}", "services.a.command", "list"),

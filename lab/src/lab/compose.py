@@ -165,11 +165,16 @@ class _Reader:
     def port(self, key: str, value: object) -> Port | None:
         if not value:
             return None
-        if not isinstance(value, list) or len(value) != 1:
-            raise self.fail(key, "exactly one published port is understood.")
-        match = _PORT.fullmatch(str(value[0]))
+        if not isinstance(value, list):
+            raise self.fail(key, "a list of published ports is expected.")
+        first, *_ = [self.published(key, entry) for entry in value]
+        return first
+
+    def published(self, key: str, entry: object) -> Port:
+        """One port; of several, the first is the service's, and it puts the others beside it by itself."""
+        match = _PORT.fullmatch(str(entry))
         if match is None:
-            raise self.fail(key, f"{value[0]!r} does not look like 127.0.0.1:${{NAME_PORT:-8001}}:8000.")
+            raise self.fail(key, f"{entry!r} does not look like 127.0.0.1:${{NAME_PORT:-8001}}:8000.")
         return Port(match["variable"], int(match["default"]))
 
     def mounts(self, key: str, value: object) -> Iterable[Mount]:
