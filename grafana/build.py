@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from a2_chat import chat
 from overview import overview
 from t1_downloader import downloader
 
@@ -12,7 +13,7 @@ HERE = Path(__file__).parent
 
 def build(folder: Path) -> None:
     """Write each dashboard as `<name>.json` into `folder`."""
-    for dashboard in (overview(), downloader()):
+    for dashboard in (overview(), downloader(), chat()):
         text = json.dumps(dashboard.json(), indent=2, ensure_ascii=False)
         (folder / f"{dashboard.name}.json").write_text(text + "\n")
 

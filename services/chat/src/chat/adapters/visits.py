@@ -164,11 +164,11 @@ class Visits:
 
     async def _send_page(self, session: Session, page: list[tuple[int, Frame]]) -> int:
         """Send as much of `page` as fits between two waits for the client; the id up to which that was."""
-        size, last = 0, 0
-        for last, frame in page:
+        size = last = 0
+        for id, frame in page:
             if frame.data:
                 self._hub().send(session.connection, frame)
-            size += len(frame.data)
+            size, last = size + len(frame.data), id
             if size >= BYTES:
                 break
         await asyncio.sleep(0)  # the hub writes at the end of this turn of the loop
