@@ -37,8 +37,8 @@ def run(laboratory: Laboratory) -> list[Finding]:
         Finding(
             "with a sender that waits",
             f"{MESSAGES * SIZE} bytes but the {HIGH} in the transport, read at {RATE:g}/s: "
-            f"{held:.0f} s, less the {spoken:.0f} s in which they are said; up to {(HIGH - LOW) / RATE:.0f} s more, "
-            "for the sender waits until the transport is down to its low-water mark",
+            f"{held:.0f} s, less the {spoken:.0f} s in which they are said; up to {(HIGH - LOW) / RATE:.0f} s "
+            "more, for the sender waits until the transport is down to its low-water mark",
             held - spoken,
             held - spoken + (HIGH - LOW + SIZE) / RATE,
             [delay(Naive, number) for number in range(REPETITIONS)],
