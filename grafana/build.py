@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from a2_chat import chat
+from m2_primes import primes
 from overview import overview
 from t1_downloader import downloader
 
@@ -13,7 +14,7 @@ HERE = Path(__file__).parent
 
 def build(folder: Path) -> None:
     """Write each dashboard as `<name>.json` into `folder`."""
-    for dashboard in (overview(), downloader(), chat()):
+    for dashboard in (overview(), downloader(), chat(), primes()):
         text = json.dumps(dashboard.json(), indent=2, ensure_ascii=False)
         (folder / f"{dashboard.name}.json").write_text(text + "\n")
 

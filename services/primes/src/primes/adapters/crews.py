@@ -1,0 +1,58 @@
+"""Which crew works, as the settings say, with its faults and its metrics around it."""
+
+from typing import Any
+
+from lab_kit.faults import Faults
+from lab_kit.metrics import EngineMetrics, Metrics
+from primes.adapters.faults import FaultyCrew
+from primes.adapters.memory import memory_board
+from primes.adapters.processes import ProcessCrew
+from primes.config import Settings
+from primes.contract import Board, Crew, Job
+from primes.metrics import CrewMetrics, InnerCrew, MeasuredCrew
+
+__all__ = ["Crews"]
+
+
+class Crews:
+    """The ports `crew` and `board` of the live service. Celery is imported when it is to be used, not before."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, faults: Faults) -> None:
+        self._settings, self._faults, self._shared = settings, faults, CrewMetrics(metrics)
+        self._depth = metrics.queue_depth
+        self._service = metrics.service
+        self._hired: MeasuredCrew | None = None
+        self._client: Any = None
+
+    @property
+    def size(self) -> int:
+        """How many workers the crew of the moment has."""
+        return self._hired.known if self._hired else 0
+
+    def hire(self, measured: EngineMetrics, engine: str) -> Crew:
+        """A new crew for `engine`."""
+        crew = MeasuredCrew(FaultyCrew(self._inner(), self._faults), self._shared, measured, engine)
+        self._hired = crew
+        self._depth.labels(self._service, engine, "orders").set_function(crew.waiting)
+        return crew
+
+    def board(self, job: Job, tiles: int) -> Board:
+        if self._settings.primes_crew == "processes":
+            return memory_board(job, tiles)
+        from primes.adapters.remote import RedisBoard
+
+        return RedisBoard(self._redis(), job)
+
+    def _inner(self) -> InnerCrew:
+        if self._settings.primes_crew == "processes":
+            return ProcessCrew(self._settings.primes_workers, self._settings.primes_kernel)
+        from primes.adapters.remote import CeleryCrew
+        from primes.tasks import sender
+
+        return CeleryCrew(self._redis(), sender(self._settings))
+
+    def _redis(self) -> Any:
+        from primes.adapters.remote import redis_client
+
+        self._client = self._client or redis_client(self._settings.redis_url)
+        return self._client

@@ -1,0 +1,41 @@
+"""Which kernel runs: the fastest that is there, or the one that was asked for. Nothing is imported before."""
+
+import importlib
+import importlib.util
+from contextlib import suppress
+
+from primes.adapters.kernels.kernel import Kernel, KernelUnavailable
+
+__all__ = ["KERNELS", "available", "choose"]
+
+KERNELS = {"primesieve": "PrimesieveKernel", "numba": "NumbaKernel", "numpy": "NumpyKernel"}
+"""Fastest first. The module and the class in it."""
+
+
+def choose(wanted: str = "auto") -> Kernel:
+    """The kernel called `wanted`; `auto` is the first that is available. Raises KernelUnavailable."""
+    if wanted != "auto":
+        return _made(wanted)
+    for name in KERNELS:
+        try:
+            return _made(name)
+        except KernelUnavailable:
+            continue
+    raise KernelUnavailable(f"none of {', '.join(KERNELS)} can run here")
+
+
+def available(wanted: str = "auto") -> str:
+    """The name of the kernel that `choose` would take, without loading numba."""
+    if wanted != "auto":
+        return wanted
+    with suppress(KernelUnavailable):
+        return _made("primesieve").name
+    return "numba" if importlib.util.find_spec("numba") else "numpy"
+
+
+def _made(name: str) -> Kernel:
+    if name not in KERNELS:
+        raise KernelUnavailable(f"no kernel {name!r}: there are {', '.join(KERNELS)}, and auto")
+    module = importlib.import_module(f"primes.adapters.kernels.by_{name}")
+    kernel: Kernel = getattr(module, KERNELS[name])()
+    return kernel

@@ -1,0 +1,96 @@
+"""Boards in shared memory: a worker writes its part into a row, and nothing is pickled or sent."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from multiprocessing import resource_tracker
+from multiprocessing.shared_memory import SharedMemory
+
+from primes.contract import Job, Part, Tile, Unavailable
+from primes.core.record import READY, SIZE, pack, unpack
+
+__all__ = ["MemoryBoard", "Rows", "memory_board"]
+
+
+class MemoryBoard:
+    """The engine's side: it made the segment, and unlinks it.
+
+    Python's resource tracker knows of it, so that it also goes when this process is killed.
+    """
+
+    def __init__(self, tiles: int) -> None:
+        self._memory = SharedMemory(create=True, size=(tiles + 1) * SIZE)
+        self.name = self._memory.name
+        self._open = True
+
+    def read(self, tiles: Sequence[Tile]) -> Mapping[Tile, Part]:
+        if not self._open:
+            raise Unavailable(f"the board {self.name} is closed")
+        found = ((tile, self._row(tile.index * SIZE)) for tile in tiles)
+        return {tile: part for tile, part in found if part}
+
+    def _row(self, start: int) -> Part | None:
+        return unpack(bytes(view(self._memory)[start : start + SIZE]))
+
+    def close(self) -> None:
+        """Again is harmless. A worker that still has the segment open writes where nobody looks."""
+        if self._open:
+            self._open = False
+            self._memory.close()
+            self._memory.unlink()
+
+    discard = close
+
+
+def memory_board(job: Job, tiles: int) -> MemoryBoard:
+    """The port `board`: always a new one, since the last went with its engine. One row more, for an n-th prime."""
+    try:
+        return MemoryBoard(tiles)
+    except OSError as error:
+        raise Unavailable(f"no shared memory for the {tiles} tiles of {job.id}: {error}") from error
+
+
+class Rows:
+    """A worker's side: the segment of the job it works at now."""
+
+    def __init__(self) -> None:
+        self._memory: SharedMemory | None = None
+        self._name = ""
+
+    def open(self, name: str) -> bool:
+        """False when the segment is gone: nobody wants the part any more."""
+        if self._name != name:
+            self.close()
+            with suppress(FileNotFoundError):
+                self._memory, self._name = _attached(name), name
+        return self._memory is not None
+
+    def write(self, tile: Tile, part: Part) -> None:
+        """Once it is ready a row never changes: whoever comes later has computed the same."""
+        assert self._memory is not None
+        start, row, rows = tile.index * SIZE, pack(part), view(self._memory)
+        ready = slice(start, start + len(READY))
+        if bytes(rows[ready]) != READY:
+            rows[start + len(READY) : start + SIZE] = row[len(READY) :]
+            rows[ready] = READY
+
+    def close(self) -> None:
+        if self._memory is not None:
+            self._memory.close()
+        self._memory, self._name = None, ""
+
+
+def view(memory: SharedMemory) -> memoryview:
+    """Its bytes. Requires that it is open."""
+    assert memory.buf is not None
+    return memory.buf
+
+
+def _attached(name: str) -> SharedMemory:
+    """A segment that is somebody else's: a tracker of ours would unlink it when we end."""
+    if sys.version_info >= (3, 13):
+        return SharedMemory(name, track=False)
+    else:
+        memory = SharedMemory(name)
+        resource_tracker.unregister(f"/{memory.name}", "shared_memory")
+        return memory

@@ -1,0 +1,128 @@
+"""The local crew: processes of this machine, each on a pipe of its own.
+
+No queue is shared: a process that dies while it holds a queue's lock would stop all others. Orders wait here, and
+whoever is free gets the oldest.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+
+from primes.contract import Happened, News, Order
+
+__all__ = ["ProcessCrew"]
+
+END_SECONDS = 2.0
+
+
+class _Hand:
+    """One worker process, and what it has in hand. The next order waits in its pipe, so that it need not wait."""
+
+    def __init__(self, slot: int, kernel: str) -> None:
+        self.name, self.orders = f"worker-{slot}", deque[Order]()
+        self.pipe, theirs = Pipe()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "primes.adapters.worker", str(theirs.fileno()), kernel],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "PRIMES_SLOT": str(slot), "PYTHONSAFEPATH": "1"},
+            )
+
+    def give(self, order: Order, deadly: bool) -> None:
+        self.orders.append(order)
+        with suppress(OSError):  # it has died: whoever reads its pipe finds out
+            self.pipe.send((order, deadly))
+
+    def end(self) -> None:
+        self.pipe.close()
+        self.process.kill()
+        self.process.wait()
+
+
+class ProcessCrew:
+    """The port `crew`, with `workers` processes, which start when first needed. See the contract."""
+
+    def __init__(self, workers: int, kernel: str = "auto", backlog: int = 2) -> None:
+        self._workers, self._kernel, self._backlog = workers, kernel, backlog
+        self._waiting: deque[tuple[Order, bool]] = deque()
+        self._hands: list[_Hand] = []
+        self._bell, self._button = socket.socketpair()
+        self._bell.setblocking(False)
+
+    def size(self) -> int:
+        return self._workers
+
+    def pids(self) -> list[int]:
+        """The worker processes of this moment."""
+        return [hand.process.pid for hand in self._hands]
+
+    def give(self, order: Order, deadly: bool = False) -> None:
+        """A `deadly` order kills its worker: a fault, to be seen on the dashboard."""
+        while len(self._hands) < self._workers:
+            self._hands.append(_Hand(len(self._hands), self._kernel))
+        self._waiting.append((order, deadly))
+        self._hand_out()
+
+    def news(self, timeout: float) -> Sequence[News]:
+        pipes: list[Connection | socket.socket] = [hand.pipe for hand in self._hands]
+        ready = wait([*pipes, self._bell], timeout)
+        found: list[News] = []
+        for slot, hand in enumerate(self._hands):
+            if hand.pipe in ready:
+                found += self._heard(slot, hand)
+        if self._bell in ready:
+            self._silence()
+        self._hand_out()
+        return found
+
+    def interrupt(self) -> None:
+        with suppress(OSError):
+            self._button.send(b"!")
+
+    def close(self) -> None:
+        """Idle workers end by themselves when their pipes close; those at work are killed."""
+        for hand in self._hands:
+            hand.end()
+        self._hands.clear()
+        self._bell.close()
+        self._button.close()
+
+    def _heard(self, slot: int, hand: _Hand) -> Iterator[News]:
+        try:
+            while hand.pipe.poll():
+                told: News = hand.pipe.recv()
+                if told.happened in (Happened.DONE, Happened.FAILED):
+                    hand.orders.popleft()
+                if told.reason != "dropped":
+                    yield told
+        except (EOFError, OSError):
+            yield from self._lost(slot, hand)
+
+    def _lost(self, slot: int, hand: _Hand) -> Iterator[News]:
+        """Only the order that it had begun is in doubt; those that waited in its pipe wait here again."""
+        code = hand.process.wait()
+        hand.end()
+        orders = list(hand.orders)
+        self._hands[slot] = _Hand(slot, self._kernel)
+        self._waiting.extendleft((order, False) for order in reversed(orders[1:]))
+        if orders:
+            yield News(Happened.LOST, orders[0], hand.name, reason=f"its worker ended with code {code}")
+
+    def _hand_out(self) -> None:
+        """One order each, then a second: nobody waits for us, and nobody has two while others have none."""
+        for held in range(self._backlog):
+            for hand in self._hands:
+                if self._waiting and len(hand.orders) <= held:
+                    hand.give(*self._waiting.popleft())
+
+    def _silence(self) -> None:
+        with suppress(BlockingIOError):
+            while self._bell.recv(4096):
+                pass

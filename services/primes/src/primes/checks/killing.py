@@ -1,0 +1,53 @@
+"""Real workers, killed at scripted moments: when they have begun an order."""
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from multiprocessing import resource_tracker
+
+from lab.grader.leaks import nothing_left
+from primes.adapters.memory import memory_board
+from primes.adapters.processes import ProcessCrew
+from primes.contract import Happened, Job, Limits, News, Ports, PrimeCalculator, State
+
+__all__ = ["killed_at_work"]
+
+BEGINNINGS = (0, 4, 5)
+SECONDS = 15.0
+
+
+class KillingCrew(ProcessCrew):
+    """Kills whoever begins the first, the fifth and the sixth order."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, kernel="numpy")
+        self.began = self.killed = 0
+
+    def news(self, timeout: float) -> Sequence[News]:
+        found = super().news(timeout)
+        for news in found:
+            if news.happened is Happened.BEGAN:
+                self._kill(int(news.worker.rpartition("-")[2]))
+        return found
+
+    def _kill(self, slot: int) -> None:
+        if self.began in BEGINNINGS:
+            with suppress(ProcessLookupError):
+                os.kill(self.pids()[slot], signal.SIGKILL)
+                self.killed += 1
+        self.began += 1
+
+
+def killed_at_work(engine: type[PrimeCalculator]) -> tuple[State, Mapping[str, int] | None, int]:
+    """How a job of real work ends, and how many workers were killed meanwhile. Raises Leaked."""
+    resource_tracker.ensure_running()  # it stays: no fault of the engine
+    with nothing_left():
+        crew = KillingCrew(2)
+        calculator = engine(Ports(crew=lambda: crew, board=memory_board), Limits(workers=2, tile=1 << 20))
+        calculator.start([])
+        job = Job(0, 20_000_000)
+        calculator.submit(job)
+        status = calculator.wait(job.id, SECONDS)
+        calculator.stop(0.0)
+    return status.state, status.answer, crew.killed

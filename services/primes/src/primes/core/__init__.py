@@ -1,0 +1,1 @@
+"""The logic of M2: no I/O, no threads, no clock."""

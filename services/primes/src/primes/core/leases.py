@@ -1,0 +1,68 @@
+"""Who has which tile, since when, and how often it was tried."""
+
+from collections import Counter
+from collections.abc import Hashable
+
+__all__ = ["Leases"]
+
+
+class Leases[Key: Hashable]:
+    """A lease lasts `seconds` from its last sign of life. Times are seconds of one monotonic clock.
+
+    Orders are begun in the order they were given. So one that waits lives by the signs of those given before it;
+    one that was overtaken has been lost with somebody, and ends by itself. Not thread-safe: its owner calls it.
+    """
+
+    def __init__(self, seconds: float, attempts: int) -> None:
+        self._seconds, self._attempts = seconds, attempts
+        self._ends: dict[Key, float] = {}  # in the order they were given
+        self._begun: set[Key] = set()
+        self._tried: Counter[Key] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def attempt(self, key: Key) -> int:
+        """How often `key` was given so far."""
+        return self._tried[key]
+
+    def grant(self, key: Key, now: float) -> None:
+        """`key` was given to somebody."""
+        self._tried[key] += 1
+        self._ends[key] = now + self._seconds
+
+    def renew(self, key: Key, now: float) -> None:
+        """A sign of life from whoever works at `key`. A lease that has ended stays ended."""
+        if key not in self._ends:
+            return
+        self._begun.add(key)
+        given = list(self._ends)
+        for later in given[given.index(key) :]:
+            if later == key or later not in self._begun:
+                self._ends[later] = now + self._seconds
+
+    def renew_all(self, now: float) -> None:
+        """After a time in which no sign of life could have arrived."""
+        self._ends = dict.fromkeys(self._ends, now + self._seconds)
+
+    def end(self, key: Key) -> None:
+        """`key` is in nobody's hands any more."""
+        self._ends.pop(key, None)
+        self._begun.discard(key)
+
+    def spent(self, key: Key) -> bool:
+        """Whether `key` was given as often as it may be."""
+        return self._tried[key] >= self._attempts
+
+    def expired(self, now: float) -> list[Key]:
+        """Those without a sign of life for too long. They end when somebody ends them."""
+        return [key for key, end in self._ends.items() if end <= now]
+
+    def next_end(self) -> float | None:
+        """When the next lease ends, if nobody renews it."""
+        return min(self._ends.values(), default=None)
+
+    def forget(self, key: Key) -> None:
+        """It will not be asked for again."""
+        self.end(key)
+        self._tried.pop(key, None)

@@ -1,0 +1,127 @@
+"""The Celery side of M2: `python -m primes.tasks` is a worker. The engine's leases decide what is given again.
+
+Celery's part is to bring orders, at least once. `acks_late` and `reject_on_worker_lost` return the order of a
+process that died to the queue at once. What a whole worker had comes back after the visibility timeout, long after
+the engine has given it to somebody else: by then it is on the board, or unwanted.
+"""
+
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from functools import cache, partial
+from typing import Any
+
+from celery import Celery, signals  # type: ignore[import-untyped]  # it has no types
+
+from primes.adapters.kernels import choose
+from primes.adapters.labour import Labour
+from primes.adapters.remote import Telegraph, redis_client
+from primes.config import Settings
+from primes.core.wire import decode_order
+
+__all__ = ["app", "main", "sender"]
+
+QUEUE = "lab.primes"
+VISIBILITY = 60.0  # seconds; the shortest of all apps on one broker wins, so it is set wherever it can be
+MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def make_app(settings: Settings) -> Celery:
+    """Nothing is connected yet."""
+    visibility = {"visibility_timeout": VISIBILITY}
+    made = Celery("primes", broker=settings.redis_url, set_as_current=False)
+    made.conf.update(
+        task_default_queue=QUEUE,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_ignore_result=True,
+        worker_prefetch_multiplier=settings.primes_prefetch,
+        worker_concurrency=settings.primes_workers,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            **visibility,
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "max_retries": 0,
+        },
+        result_backend_transport_options=visibility,
+        visibility_timeout=VISIBILITY,
+    )
+    return made
+
+
+app = make_app(Settings())
+
+
+@app.task(name="primes.compute", bind=True)  # type: ignore[untyped-decorator]  # celery has no types
+def compute(task: Any, order: dict[str, Any], deadly: bool = False) -> None:
+    """One order. It comes at least once, so `Labour` looks first whether it is still wanted."""
+    if task.request.delivery_info.get("redelivered"):
+        _counters().redelivered()
+    _labour().do(decode_order(order), deadly)
+
+
+def sender(settings: Settings) -> Any:
+    """What the service's crew sends orders with."""
+    made = make_app(settings)
+
+    def send(order: dict[str, Any], deadly: bool) -> None:
+        made.send_task("primes.compute", (order, deadly), retry=False)
+
+    return send
+
+
+def _host() -> str:
+    return socket.gethostname()
+
+
+@cache
+def _counters() -> Any:
+    from primes.adapters.exporter import WorkerMetrics
+
+    return WorkerMetrics()
+
+
+@cache
+def _labour() -> Labour:
+    """Made in each process by itself: neither connections nor threads survive a fork."""
+    from billiard.process import current_process  # type: ignore[import-untyped]
+
+    settings, counters = Settings(), _counters()
+    name = f"{_host()}-{getattr(current_process(), 'index', 0)}"
+    telegraph = Telegraph(redis_client(settings.redis_url))
+    kernel = partial(choose, settings.primes_kernel)
+    return Labour(telegraph, kernel, name, settings.primes_attempts, counters.ended)
+
+
+@signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
+def _begin(**_: Any) -> None:
+    _counters().started()
+
+
+def main() -> None:
+    """A worker with its exporter: prometheus_client decides at import whether it counts for several processes."""
+    settings = Settings()
+    os.environ[MULTIPROC] = tempfile.mkdtemp(prefix="primes-metrics-")
+    from primes.adapters.exporter import Exporter
+
+    over = threading.Event()
+    exporter = Exporter(settings, over)
+    try:
+        exporter.start()
+        quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+        level, name = settings.log_level.upper(), f"primes@{_host()}-{os.getpid()}"
+        app.worker_main(["worker", "--loglevel", level, "--hostname", name, *quiet])
+    finally:
+        over.set()
+        exporter.leave()
+        shutil.rmtree(os.environ[MULTIPROC], ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
