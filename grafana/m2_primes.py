@@ -113,7 +113,7 @@ def _deaths() -> list[Panel]:
         ),
         Panel(
             "Tiles computed twice, and quarantined",
-            "For nothing: somebody else had done it. Quarantined: it took every worker with it.",
+            "Twice is work for nothing, for somebody had done it; quarantined is a tile that took every worker with it.",
             "ops",
             (
                 Query(rate("primes_again_total", LABELS, "engine"), "{{engine}} twice"),

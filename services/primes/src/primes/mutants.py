@@ -118,11 +118,7 @@ class StaticSplit(Mutant):
         def plan(self, job: Job) -> list[Tile]:
             workers = max(1, self.crew.size())
             cuts = [job.lo + (job.hi - job.lo) * share // workers for share in range(workers + 1)]
-            return [
-                Tile(n, lo, hi, job.kind)
-                for n, (lo, hi) in enumerate(pairwise(cuts))
-                if lo < hi
-            ]
+            return [Tile(n, lo, hi, job.kind) for n, (lo, hi) in enumerate(pairwise(cuts)) if lo < hi]
 
 
 class DeafToDeaths(Mutant):

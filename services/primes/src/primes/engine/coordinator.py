@@ -208,5 +208,7 @@ class Coordinator:
     def _quarantine(self, run: Run, tile: Tile, reason: str) -> None:
         """A tile that takes every worker with it is given to no more of them."""
         self._jobs.count(quarantined=1)
-        error = f"[{tile.lo}, {tile.hi}) failed {self._limits.attempts} times, so nobody else gets it: {reason}"
+        error = (
+            f"[{tile.lo}, {tile.hi}) failed {self._limits.attempts} times, so nobody else gets it: {reason}"
+        )
         self._jobs.update(run.job.id, lambda status: {"state": State.FAILED, "error": error})

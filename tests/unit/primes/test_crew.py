@@ -1,0 +1,105 @@
+"""The local crew: real processes and real shared memory, and no engine."""
+
+import signal
+from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
+
+import pytest
+
+from lab.grader.leaks import nothing_left
+from primes.adapters.memory import memory_board
+from primes.adapters.processes import ProcessCrew
+from primes.contract import Happened, Job, Kind, News, Order, Part, Tile
+
+JOB = Job(0, 4000)
+TILES = [Tile(index, 1000 * index, 1000 * index + 1000, Kind.COUNT) for index in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    resource_tracker.ensure_running()
+    with nothing_left():
+        yield
+
+
+def until(crew: ProcessCrew, enough: Callable[[list[News]], bool]) -> list[News]:
+    heard: list[News] = []
+    for _ in range(200):
+        if enough(heard):
+            return heard
+        heard += crew.news(0.2)
+    pytest.fail(f"waited in vain, heard {heard}")
+
+
+def of(heard: list[News], what: Happened) -> list[News]:
+    return [news for news in heard if news.happened is what]
+
+
+def test_parts_are_on_the_board_when_they_are_told() -> None:
+    board, crew = memory_board(JOB, len(TILES)), ProcessCrew(2, "numpy")
+    for tile in TILES:
+        crew.give(Order(JOB.id, tile, 1, board.name))
+    heard = until(crew, lambda heard: len(of(heard, Happened.DONE)) == 4)
+    assert {tile.index: part.count for tile, part in board.read(TILES).items()} == {
+        0: 168,
+        1: 135,
+        2: 127,
+        3: 120,
+    }
+    assert len(of(heard, Happened.BEGAN)) == 4
+    crew.close()
+    board.discard()
+    board.discard()
+
+
+def test_a_death_is_told_and_the_worker_replaced() -> None:
+    board, crew = memory_board(JOB, len(TILES)), ProcessCrew(1, "numpy")
+    crew.give(Order(JOB.id, TILES[0], 1, board.name), deadly=True)
+    crew.give(Order(JOB.id, TILES[1], 1, board.name))
+    heard = until(crew, lambda heard: bool(of(heard, Happened.DONE)))
+    [lost] = of(heard, Happened.LOST)
+    assert lost.order.tile == TILES[0]
+    assert f"code {-signal.SIGKILL}" in lost.reason
+    assert board.read(TILES) == {TILES[1]: Part(count=135)}
+    crew.close()
+    board.close()
+
+
+def test_what_nobody_wants_any_more_is_dropped_in_silence() -> None:
+    board, crew = memory_board(JOB, len(TILES)), ProcessCrew(1, "numpy")
+    crew.give(Order(JOB.id, TILES[0], 1, "gone"))
+    crew.give(Order(JOB.id, TILES[1], 1, board.name))
+    heard = until(crew, lambda heard: bool(of(heard, Happened.DONE)))
+    assert {news.order.tile for news in heard} == {TILES[1]}
+    crew.close()
+    board.close()
+
+
+def test_beyond_the_kernel_is_told_as_failed() -> None:
+    board, crew = memory_board(JOB, 1), ProcessCrew(1, "numpy")
+    crew.give(Order(JOB.id, Tile(0, 10**15, 10**15 + 1000, Kind.COUNT), 1, board.name))
+    [failed] = until(crew, lambda heard: bool(of(heard, Happened.FAILED)))[-1:]
+    assert "ceiling" in failed.reason
+    crew.close()
+    board.close()
+
+
+def test_an_idle_crew_has_no_process_and_can_be_interrupted() -> None:
+    crew = ProcessCrew(2)
+    assert crew.pids() == []
+    crew.interrupt()
+    assert crew.news(30.0) == []
+    crew.close()
+    crew.interrupt()
+
+
+def test_workers_end_with_whoever_hired_them() -> None:
+    crew = ProcessCrew(1, "numpy")
+    board = memory_board(JOB, 1)
+    crew.give(Order(JOB.id, TILES[0], 1, board.name))
+    until(crew, lambda heard: bool(of(heard, Happened.DONE)))
+    [hand] = crew._hands
+    hand.pipe.close()
+    assert hand.process.wait(10) == 0
+    crew.close()
+    board.close()
