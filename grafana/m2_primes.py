@@ -1,4 +1,4 @@
-"""M2, the prime calculator: the common rows, then how evenly the work is spread and what becomes of dead workers."""
+"""M2, the prime calculator: the common rows, then how evenly work is spread and what becomes of dead workers."""
 
 from layout import Dashboard, Line, Row
 from panels import Panel, Query
@@ -113,7 +113,7 @@ def _deaths() -> list[Panel]:
         ),
         Panel(
             "Tiles computed twice, and quarantined",
-            "Twice is work for nothing, for somebody had done it; quarantined is a tile that took every worker with it.",
+            "Twice is work for nothing; quarantined is a tile that took every worker with it.",
             "ops",
             (
                 Query(rate("primes_again_total", LABELS, "engine"), "{{engine}} twice"),
