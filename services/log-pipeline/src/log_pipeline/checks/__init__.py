@@ -1,0 +1,1 @@
+"""What an engine of T2 has to stand. One function is one requirement."""
