@@ -1,4 +1,4 @@
-"""Sinks fail, records are poisoned, and the end comes at any moment: nothing is lost, and nobody waits for ever."""
+"""Sinks fail, records are poisoned, the end comes at any moment: nothing is lost, nobody waits for ever."""
 
 from contextlib import suppress
 from functools import partial
@@ -106,7 +106,8 @@ def test_stop_returns_the_rest(explore: Explore) -> None:
         assert both == world.lines(accepted), f"written {world.sink.written}, returned {world.lines(left)}"
         assert late == "Closed", f"a batch was {late} after stop()"
         assert len(world.sink.written) == written, "it went on writing after stop() had returned"
-        assert ledger.balanced and ledger.in_flight == len(left), f"{len(left)} were returned: {ledger}"
+        assert ledger.balanced, f"it does not add up: {ledger}"
+        assert ledger.in_flight == len(left), f"{len(left)} were returned: {ledger}"
 
     explore(scenario, schedules=15)
 

@@ -1,4 +1,4 @@
-"""What a source may send: a token bucket for each, and what its policy makes of the rest. Time comes from outside."""
+"""What a source may send: a token bucket for each, and what its policy makes of the rest."""
 
 import math
 from dataclasses import dataclass

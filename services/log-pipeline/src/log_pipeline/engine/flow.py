@@ -30,8 +30,8 @@ class Ending(Exception):
 class Flow:
     """The queue, the books, and who is at work.
 
-    `_room` and `_work` are conditions of the one lock: in `_room` wait those who submit, and `stop`; in `_work` the
-    consumers. While it is held nobody calls a port but the clock.
+    `_room` and `_work` are conditions of the one lock: in `_room` wait those who submit, and `stop`; in `_work`
+    the consumers. While it is held nobody calls a port but the clock.
     """
 
     def __init__(self, ports: Ports, limits: Limits) -> None:
@@ -226,7 +226,7 @@ class Flow:
         return group
 
     def _most_urgent(self) -> deque[Parcel]:
-        """The queue whose first parcel came earliest, each priority counted as `aging` seconds later than the next."""
+        """The queue whose first came earliest; each priority counts as `aging` seconds later than the last."""
         queues = (queue for queue in self._waiting.values() if queue)
         return min(queues, key=lambda queue: self._due(queue[0]))
 

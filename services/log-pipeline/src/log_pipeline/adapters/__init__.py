@@ -1,0 +1,1 @@
+"""The real ports and the real senders: files, sockets, Redis."""

@@ -1,0 +1,101 @@
+"""Records over HTTP and from Redis: each is answered, or acknowledged, when it is durable."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import msgspec
+
+from lab_kit.messages import Message
+from lab_kit.streams import Reject
+from log_pipeline.adapters.intake import Intake
+from log_pipeline.adapters.reader import Reader
+from log_pipeline.adapters.receipts import Receipts
+from log_pipeline.contract import Batch, Receipt
+
+PATIENCE = 5.0  # seconds that a request waits for room
+
+
+class BadBody(ValueError):
+    """A body that says it is JSON, and is not: nothing was accepted."""
+
+
+class Desk:
+    """For the event loop. What blocks is done by threads: `workers` for HTTP, as many for Redis."""
+
+    def __init__(self, intake: Intake, receipts: Receipts, workers: int) -> None:
+        self._intake, self._receipts = intake, receipts
+        self._http, self._redis = ThreadPoolExecutor(workers, "http"), ThreadPoolExecutor(workers, "redis")
+
+    async def accept(self, body: bytes, source: str) -> Receipt:
+        """Take all lines of `body`; how they have ended, once all have. Raises `Busy`, `TooLarge`, `Closed`."""
+
+        def submit(batches: Sequence[Batch]) -> None:
+            self._intake.attempt(batches, PATIENCE)
+
+        return await self._through(self._http, body, source, submit)
+
+    async def handle(self, message: Message) -> None:
+        """One entry of the stream: a `log` with one record, or `logs` with many lines."""
+
+        def submit(batches: Sequence[Batch]) -> None:
+            for batch in batches:
+                self._intake.submit(batch)
+
+        body, source = _lines(message)
+        await self._through(self._redis, body, source, submit)
+
+    def close(self) -> None:
+        for pool in (self._http, self._redis):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _through(
+        self,
+        pool: ThreadPoolExecutor,
+        body: bytes,
+        source: str,
+        submit: Callable[[Sequence[Batch]], None],
+    ) -> Receipt:
+        batches = await asyncio.get_running_loop().run_in_executor(pool, self._read, body, source)
+        ended = self._receipts.expect(batch.id for batch in batches)
+        try:
+            await asyncio.get_running_loop().run_in_executor(pool, submit, batches)
+            return _sum(await asyncio.wrap_future(ended))
+        finally:  # cancelled, or refused: nobody waits for these any more
+            self._receipts.forget(batch.id for batch in batches)
+
+    def _read(self, body: bytes, source: str) -> list[Batch]:
+        reader = Reader(self._intake, source)
+        return [replace(batch, replayable=True) for batch in (*reader.feed(body), *reader.end())]
+
+
+def _lines(message: Message) -> tuple[bytes, str]:
+    match message.type, message.body:
+        case "log", {"record": dict(record)}:
+            return msgspec.json.encode(record) + b"\n", f"redis:{record.get('service', 'unknown')!s:.64}"
+        case "logs", {"lines": str(lines)}:
+            return lines.encode(
+                errors="backslashreplace"
+            ), f"redis:{message.body.get('service', 'unknown')!s:.64}"
+        case _:
+            raise Reject(f"a message of type {message.type!r} with {sorted(message.body)} holds no record")
+
+
+def _sum(receipts: Sequence[Receipt]) -> Receipt:
+    written, dropped, dead = (
+        sum(getattr(one, name) for one in receipts) for name in ("written", "dropped", "dead")
+    )
+    return Receipt("", written, dropped, dead)
+
+
+def body_of(body: bytes, content_type: str) -> bytes:
+    """Lines: of a JSON body each record of its array is one. Raises `BadBody`."""
+    if content_type.partition(";")[0].strip() != "application/json":
+        return body
+    try:
+        found = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise BadBody(f"the body is no JSON: {error}. Lines are sent as text/plain") from error
+    records = found if isinstance(found, list) else [found]
+    return b"".join(msgspec.json.encode(record) + b"\n" for record in records)

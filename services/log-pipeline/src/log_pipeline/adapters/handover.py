@@ -1,0 +1,39 @@
+"""From one engine to the next, and from one life to the next: what is left is on the disk."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from log_pipeline.adapters.spill import Spill
+from log_pipeline.contract import Batch, LogPipeline, Stats
+
+QUIET_SHARE, LONGEST_QUIET = 0.25, 2.0
+
+
+class Source(Protocol):
+    """A sender's side that can be asked to come to an end."""
+
+    def join(self, timeout: float) -> None: ...
+
+
+class Handover:
+    """An engine that leaves nothing in memory when it stops."""
+
+    def __init__(self, engine: LogPipeline, spill: Spill, end_sources: Callable[[float], None]) -> None:
+        self._engine, self._spill, self._end_sources = engine, spill, end_sources
+        self.submit, self.scale = engine.submit, engine.scale
+
+    def start(self, batches: Sequence[Batch]) -> None:
+        self._engine.start(batches)
+
+    def stats(self) -> Stats:
+        return self._engine.stats()
+
+    def stop(self, deadline: float) -> Sequence[Batch]:
+        """End the sources if this is the end of all; then the engine; keep what it returns."""
+        quiet = min(LONGEST_QUIET, deadline * QUIET_SHARE)
+        self._end_sources(quiet)
+        left = self._engine.stop(deadline if math.isinf(deadline) else deadline - quiet)
+        self._spill.save(left)
+        self._end_sources(LONGEST_QUIET)
+        return left

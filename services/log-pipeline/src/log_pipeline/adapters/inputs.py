@@ -1,0 +1,35 @@
+"""All senders whose side is a thread, from their start to their end."""
+
+import asyncio
+
+from log_pipeline.adapters.follow import Follower
+from log_pipeline.adapters.intake import Intake
+from log_pipeline.adapters.receipts import Receipts
+from log_pipeline.adapters.sockets import TcpListener, UdpListener
+from log_pipeline.config import Settings
+
+
+class Inputs:
+    """The syslog port is taken when this is made, so that a start fails where it cannot work."""
+
+    def __init__(self, settings: Settings, intake: Intake, receipts: Receipts) -> None:
+        self._intake, self._started = intake, False
+        self.follow, state = settings.follow, settings.lab_data / "followed.json"
+        self._tcp = TcpListener(intake, settings.host, settings.log_pipeline_syslog_port)
+        self.syslog_port = self._tcp.port
+        self._udp = UdpListener(intake, settings.host, self.syslog_port)
+        self._follower = Follower(intake, receipts, self.follow, state)
+
+    async def run(self) -> None:
+        """Begin, and be there until it is cancelled."""
+        for source in (self._tcp, self._udp, self._follower):
+            source.start()
+        self._started = True
+        await asyncio.Event().wait()
+
+    def end(self, timeout: float) -> None:
+        """Read what has arrived and no more; wait at most `timeout` seconds for each to have submitted it."""
+        self._intake.ending.set()
+        if self._started:
+            for source in (self._tcp, self._udp, self._follower):
+                source.join(timeout)

@@ -1,0 +1,87 @@
+"""Between the senders and the engine of the moment: nothing that was read is lost when engines change or end."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from lab_kit.ports import Clock
+from log_pipeline.adapters.spill import Spill
+from log_pipeline.contract import Batch, Busy, Closed, LogPipeline, TooLarge
+from log_pipeline.core.alerts import Alert, Rules
+from log_pipeline.core.sorting import Sorted, sort_block, sort_records
+
+PAUSE = 0.02
+
+
+class Observer(Protocol):
+    """What is told of everything that arrives. Safe from any thread."""
+
+    def arrived(self, found: Sorted) -> None: ...
+    def refused(self, source: str, records: int) -> None: ...
+
+
+class Intake:
+    """Gives sorted records to the engine. Safe from any thread; `submit` blocks as long as the engine is full."""
+
+    def __init__(
+        self, engine: Callable[[], LogPipeline], clock: Clock, spill: Spill, rules: Rules, observer: Observer
+    ) -> None:
+        self._engine, self._spill, self.clock, self._observer = engine, spill, clock, observer
+        self._rules = rules
+        self._watching = threading.Lock()  # guards the rules, and the alerts not yet fetched
+        self._alerts: list[Alert] = []
+        self.ending = threading.Event()
+
+    def submit(self, batch: Batch) -> None:
+        """Submit however long it takes: to the next engine if this one ends, to the disk if it was the last."""
+        while True:
+            try:
+                return self._submit(batch)
+            except Closed:
+                if self.ending.is_set():
+                    return self._spill.save([batch])
+                self.ending.wait(PAUSE)
+
+    def offer(self, batch: Batch, patience: float) -> bool:
+        """Submit if there is room within `patience` seconds; else it is counted as refused."""
+        try:
+            self._submit(batch, patience)
+        except (Busy, Closed, TooLarge):
+            self._observer.refused(batch.source.partition(":")[0], batch.records)
+            return False
+        return True
+
+    def attempt(self, batches: Sequence[Batch], patience: float) -> None:
+        """Submit all; raises `Busy`, `Closed`, `TooLarge`, and then a first part may have been accepted."""
+        for batch in batches:
+            self._submit(batch, patience)
+
+    def sort(self, records: Sequence[bytes], source: str) -> Sorted:
+        """Parse and count records of any format."""
+        found = sort_records(records, source, self.clock.time())
+        self._observer.arrived(found)
+        return found
+
+    def sort_block(self, block: bytes, source: str) -> Sorted | None:
+        """Parse and count lines that are all JSON, as they are; None, and nothing is counted, if one is not."""
+        found = sort_block(block, source, self.clock.time())
+        if found:
+            self._observer.arrived(found)
+        return found
+
+    def odd(self, what: str, count: int) -> None:
+        """Count what the parser does not see."""
+        self._observer.arrived(Sorted(oddities=Counter({what: count})))
+
+    def alerts(self) -> list[Alert]:
+        """What the rules had to say since the last call."""
+        with self._watching:
+            now = self.clock.time()
+            alerts, self._alerts = [*self._alerts, *self._rules.tick(now)], []
+            return alerts
+
+    def _submit(self, batch: Batch, patience: float = float("inf")) -> None:
+        self._engine().submit(batch, patience)
+        with self._watching:
+            self._alerts += self._rules.see(batch, self.clock.time())

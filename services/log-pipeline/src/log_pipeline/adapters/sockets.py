@@ -1,0 +1,133 @@
+"""Syslog over TCP and UDP: a thread for each connection, which reads no faster than the engine takes."""
+
+import select
+import socket
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+import structlog
+
+from log_pipeline.adapters.intake import Intake
+from log_pipeline.adapters.reader import Reader
+from log_pipeline.contract import Batch, Priority
+
+BUFFER, DATAGRAM, DATAGRAMS = 256 * 1024, 65_535, 500
+CONNECTIONS, LOOK_SECONDS = 256, 0.2
+LAST_BYTES = 64 * 1024 * 1024  # read at the end, of what has arrived already
+PATIENCE = {Priority.CRITICAL: 1.0}  # seconds that a datagram may wait for room; the others do not wait
+log = structlog.get_logger(__name__)
+
+
+class TcpListener:
+    """Any number of senders up to `CONNECTIONS`; one that sends faster than is written finds its window closed."""
+
+    def __init__(self, intake: Intake, host: str, port: int) -> None:
+        self._intake, self._ending = intake, intake.ending
+        self._socket = socket.create_server((host, port), backlog=128)
+        self._socket.settimeout(LOOK_SECONDS)
+        self.port = int(self._socket.getsockname()[1])
+        self._threads: set[threading.Thread] = set()
+        self._acceptor = threading.Thread(target=self._accept, name="tcp", daemon=True)
+
+    def start(self) -> None:
+        self._acceptor.start()
+
+    def join(self, timeout: float) -> None:
+        """Wait until everything that has arrived is submitted; for after `intake.ending` is set."""
+        for thread in (self._acceptor, *list(self._threads)):
+            thread.join(timeout)
+
+    def _accept(self) -> None:
+        with closing(self._socket):
+            while not self._ending.is_set():
+                with suppress(TimeoutError):
+                    connection, (host, *_) = self._socket.accept()
+                    if len(self._threads) >= CONNECTIONS:
+                        log.warning("too many connections: this one is closed", sender=host)
+                        connection.close()
+                        continue
+                    thread = threading.Thread(target=self._serve, args=(connection, host), daemon=True)
+                    self._threads.add(thread)
+                    thread.start()
+
+    def _serve(self, connection: socket.socket, host: str) -> None:
+        reader = Reader(self._intake, f"tcp:{host}")
+        try:
+            with closing(connection):
+                self._read(connection, reader)
+        except OSError as error:
+            log.info("a sender is gone", sender=host, error=str(error))
+        finally:
+            self._submit(reader.end())
+            self._threads.discard(threading.current_thread())
+
+    def _read(self, connection: socket.socket, reader: Reader) -> None:
+        connection.settimeout(LOOK_SECONDS)
+        while not self._ending.is_set():
+            try:
+                data = connection.recv(BUFFER)
+            except TimeoutError:
+                self._submit(reader.pause())
+                continue
+            if not data:
+                return
+            self._submit(reader.feed(data))
+        for data in _arrived(connection):
+            self._submit(reader.feed(data))
+
+    def _submit(self, batches: list[Batch]) -> None:
+        for batch in batches:
+            self._intake.submit(batch)
+
+
+class UdpListener:
+    """A record a datagram. Nobody can slow its sender: what finds no room is counted as refused."""
+
+    def __init__(self, intake: Intake, host: str, port: int) -> None:
+        self._intake = intake
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
+        self._socket.bind((host, port))
+        self._socket.setblocking(False)
+        self.port = int(self._socket.getsockname()[1])
+        self._thread = threading.Thread(target=self._run, name="udp", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, timeout: float) -> None:
+        """See `TcpListener.join`."""
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        with closing(self._socket):
+            while not self._intake.ending.is_set():
+                select.select([self._socket], [], [], LOOK_SECONDS)
+                self._submit(list(self._arrived()))
+            self._submit(list(self._arrived()))
+
+    def _arrived(self) -> Iterator[tuple[bytes, tuple[str, int]]]:
+        """What is there, without waiting."""
+        with suppress(BlockingIOError):
+            for _ in range(DATAGRAMS):
+                yield self._socket.recvfrom(DATAGRAM)
+
+    def _submit(self, datagrams: list[tuple[bytes, tuple[str, int]]]) -> None:
+        records: dict[str, list[bytes]] = defaultdict(list)
+        for record, (host, _) in datagrams:
+            records[host].append(record)
+        for host, ours in records.items():
+            for batch in self._intake.sort(ours, f"udp:{host}").batches:
+                self._intake.offer(batch, PATIENCE.get(batch.priority, 0.0))
+
+
+def _arrived(connection: socket.socket) -> Iterator[bytes]:
+    """What the kernel has taken for us already."""
+    connection.setblocking(False)
+    taken = 0
+    with suppress(BlockingIOError):
+        while taken < LAST_BYTES and (data := connection.recv(BUFFER)):
+            taken += len(data)
+            yield data

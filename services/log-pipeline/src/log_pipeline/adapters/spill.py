@@ -1,0 +1,69 @@
+"""What was accepted and could not be written before the end, kept for the next life."""
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from log_pipeline.contract import Batch, Receipt
+
+
+class Spill:
+    """A folder of files, each some batches. Safe from any thread. `save` returns when they are durable.
+
+    A file goes when all its batches have ended: until then another start gives them again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()  # guards `_open`
+        self._open: dict[str, set[str]] = {}
+
+    def save(self, batches: Sequence[Batch]) -> None:
+        """Raises OSError."""
+        kept = [batch for batch in batches if not batch.replayable]
+        if not kept:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            number = max((int(path.stem) for path in self._folder.glob("*.msgpack")), default=0) + 1
+            path = self._folder / f"{number:06}.msgpack"
+            _write_durably(path, msgspec.msgpack.encode(kept))
+            self._open[path.name] = {batch.id for batch in kept}
+
+    def load(self) -> list[Batch]:
+        """What earlier lives left, the oldest first."""
+        found = list[Batch]()
+        with self._lock:
+            for path in sorted(self._folder.glob("*.msgpack")):
+                batches = msgspec.msgpack.decode(path.read_bytes(), type=list[Batch])
+                self._open[path.name] = {batch.id for batch in batches}
+                found += batches
+        return found
+
+    def finished(self, receipt: Receipt) -> None:
+        """One batch has ended, whoever had it."""
+        if not self._open:
+            return
+        with self._lock:
+            for name, ids in list(self._open.items()):
+                ids.discard(receipt.batch_id)
+                if not ids:
+                    del self._open[name]
+                    (self._folder / name).unlink(missing_ok=True)
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    partial = path.with_suffix(".part")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
