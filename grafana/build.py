@@ -8,13 +8,14 @@ from a2_chat import chat
 from m2_primes import primes
 from overview import overview
 from t1_downloader import downloader
+from t2_log_pipeline import log_pipeline
 
 HERE = Path(__file__).parent
 
 
 def build(folder: Path) -> None:
     """Write each dashboard as `<name>.json` into `folder`."""
-    for dashboard in (overview(), downloader(), chat(), primes()):
+    for dashboard in (overview(), downloader(), log_pipeline(), chat(), primes()):
         text = json.dumps(dashboard.json(), indent=2, ensure_ascii=False)
         (folder / f"{dashboard.name}.json").write_text(text + "\n")
 

@@ -168,6 +168,6 @@ def test_compose_publishes_on_loopback_below_the_ephemeral_ports() -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
     assert published
     for port in published:
-        found = re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z_]+:-(\d+)(?:-\d+)?\}:\d+", port)
+        found = re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z_]+:-(\d+)(?:-\d+)?\}:\d+(?:/(?:tcp|udp))?", port)
         assert found, port
         assert int(found[1]) < 32768

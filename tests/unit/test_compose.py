@@ -88,7 +88,7 @@ def test_services_come_after_what_they_need() -> None:
 
 
 def test_of_several_ports_the_first_is_the_services() -> None:
-    file = services("a: {ports: ['${A_PORT:-8006}:8000', '${A_MORE_PORT:-8106}:8100']}")
+    file = services("a: {ports: ['${A_PORT:-8006}:8000', '${A_MORE_PORT:-8106}:8100/udp']}")
     assert file.services["a"].port == Port("A_PORT", 8006)
 
 

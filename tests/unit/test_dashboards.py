@@ -144,7 +144,9 @@ def test_every_metric_asked_for_is_explained(board: Json) -> None:
     names = {
         name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
         for expr in expressions(board)
-        for name in re.findall(r"\b(?:[a-z_]+:)?(?:lab|process|origin|downloader)_[a-z_]+(?::\w+)?", expr)
+        for name in re.findall(
+            r"\b(?:[a-z_]+:)?(?:lab|process|origin|downloader|log_pipeline)_[a-z_]+(?::\w+)?", expr
+        )
     }
     assert names
     assert {name for name in names if f"`{name}`" not in explained} == set()

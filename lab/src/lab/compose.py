@@ -20,7 +20,9 @@ __all__ = ["ComposeError", "ComposeFile", "Mount", "Port", "Service", "read", "s
 
 DEFAULT_GRACE = 10.0  # the Compose Specification's stop_grace_period
 _VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>\w+):-(?P<default>[^{}$]*)\}|(?P<other>.?))")
-_PORT = re.compile(r"(?:127\.0\.0\.1:)?\$\{(?P<variable>\w+):-(?P<default>\d+)(?:-\d+)?\}:\d+(?:-\d+)?")
+_PORT = re.compile(
+    r"(?:127\.0\.0\.1:)?\$\{(?P<variable>\w+):-(?P<default>\d+)(?:-\d+)?\}:\d+(?:-\d+)?(?:/(?:tcp|udp))?"
+)
 _DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+)ms)?")
 
 

@@ -13,7 +13,7 @@ class Settings(ServiceSettings):
     """Frozen; see `ServiceSettings`. `log_pipeline_follow` are patterns of files, separated by commas."""
 
     port: int = Field(default=8002, ge=0, le=65535)
-    log_pipeline_syslog_port: int = Field(default=8012, ge=0, le=65535)
+    log_pipeline_syslog_port: int | None = Field(default=None, ge=0, le=65535)
     log_pipeline_follow: str = ""
     log_pipeline_alerts: Path | None = None
     log_pipeline_consumers: int = Field(default=1, ge=1, le=64)
@@ -31,6 +31,12 @@ class Settings(ServiceSettings):
     log_pipeline_keep: int = Field(default=10, ge=1)
     log_pipeline_fsync: bool = True
     log_pipeline_prefetch: int = Field(default=64, ge=1, le=1000)
+
+    @property
+    def syslog_port(self) -> int:
+        """10 above that of HTTP, unless it is said."""
+        beside = self.port + 10 if self.port else 0
+        return beside if self.log_pipeline_syslog_port is None else self.log_pipeline_syslog_port
 
     @property
     def follow(self) -> list[str]:

@@ -15,7 +15,7 @@ class Inputs:
     def __init__(self, settings: Settings, intake: Intake, receipts: Receipts) -> None:
         self._intake, self._started = intake, False
         self.follow, state = settings.follow, settings.lab_data / "followed.json"
-        self._tcp = TcpListener(intake, settings.host, settings.log_pipeline_syslog_port)
+        self._tcp = TcpListener(intake, settings.host, settings.syslog_port)
         self.syslog_port = self._tcp.port
         self._udp = UdpListener(intake, settings.host, self.syslog_port)
         self._follower = Follower(intake, receipts, self.follow, state)
