@@ -73,7 +73,7 @@ def _flow() -> list[Panel]:
         ),
         Panel(
             "The ledger adds up",
-            "1 while accepted = written + dropped + dead + in flight, as the engine itself says in one moment.",
+            "The engine's own word that, at one moment, accepted = written + dropped + dead + in flight.",
             "short",
             (Query(f"min by (engine) (log_pipeline_balanced{{{LABELS}}})", "{{engine}}"),),
             by_engine=True,
@@ -108,7 +108,7 @@ def _queue() -> list[Panel]:
         ),
         Panel(
             "Consumers",
-            "Busy ones write. All busy and the queue ages: hire. All busy and it still ages: the disk is the limit.",
+            "Busy ones write: when all are and the queue still ages, the disk is the limit and no consumer helps.",
             "short",
             (Query(f"sum by (engine, state) (log_pipeline_consumers{{{LABELS}}})", "{{engine}} {{state}}"),),
             decimals=0,
@@ -133,13 +133,13 @@ def _sink() -> list[Panel]:
         ),
         Panel(
             "Writes, by outcome",
-            "Failed: the disk takes nothing, and all wait. Rejected: halved until the culprit is alone, and buried.",
+            "When the disk fails all wait; what is rejected is halved until the culprit is alone, and buried.",
             "ops",
             (Query(rate("log_pipeline_writes_total", LABELS, "engine, outcome"), "{{engine}} {{outcome}}"),),
         ),
         Panel(
             "Dropped and dead",
-            "Records that will not be written, and why. Never a critical one; a naive engine has other reasons.",
+            "Records that will not be written, and why: a critical one is never dropped.",
             "ops",
             (
                 Query(
