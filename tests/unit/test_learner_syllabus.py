@@ -57,7 +57,8 @@ def test_a_stranger_comes_last_in_its_category_or_after_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
-    here = [write(tmp_path, "own_thing", "A0", "Threading"), write(tmp_path, "odd", "B0", "Actors")]
+    strangers = [write(tmp_path, "own_thing", "A0", "Threading"), write(tmp_path, "odd", "B0", "Actors")]
+    here = [*strangers, write(tmp_path, "ours", "T2", "Threading")]
     found = {week.category: [entry.code for entry in week.entries] for week in weeks(here)}
     assert found["Threading"] == ["T2", "A0"]
     assert list(found)[-1] == "Actors"
