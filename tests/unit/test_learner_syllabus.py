@@ -48,7 +48,7 @@ def test_every_challenge_has_minutes_skills_and_each_complexity() -> None:
 
 def test_an_installed_challenge_describes_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
-    here = [write(tmp_path, "log_pipeline", "T2", "Threading")]
+    here = [write(tmp_path, "own_pipeline", "T2", "Threading")]
     [entry] = [entry for week in weeks(here) for entry in week.entries if entry.code == "T2"]
     assert (entry.challenge.title, entry.minutes, entry.installed) == ("Own title", 7, True)
 
