@@ -217,13 +217,11 @@ def test_inside_the_repository_it_lands_among_the_services(tmp_path: Path) -> No
     (tmp_path / "compose.yaml").touch()
     (tmp_path / "services").mkdir()
     (tmp_path / "docs").mkdir()
-    code, told = lab_new("T2", "log-pipeline", folder=tmp_path / "docs")
+    code, told = lab_new("P1", "profiler", folder=tmp_path / "docs")
     assert (code, "make setup" in told) == (0, True), told
-    package = tmp_path / "services/log-pipeline/src/log_pipeline"
-    assert (
-        tomllib.loads((package / "challenge.toml").read_text())["title"] == "Producer-consumer log processor"
-    )
-    assert "default=8002" in (package / "config.py").read_text()
+    package = tmp_path / "services/profiler/src/profiler"
+    assert tomllib.loads((package / "challenge.toml").read_text())["title"] == "Concurrency profiler"
+    assert "default=8007" in (package / "config.py").read_text()
 
 
 def test_what_the_syllabus_has_planned_keeps_its_category() -> None:

@@ -4,9 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.challenges import installed
+
 if TYPE_CHECKING:
     from tests.integration.learner.conftest import Learner, Sit
 
+HERE = [challenge.category for challenge in installed()]  # and X1, the learner's own
+BEFORE_X1 = HERE.count("Threading")
 DOWN, ENTER, ESCAPE, CTRL_C = "\x1b[B", "\r", "\x1b", "\x03"
 
 
@@ -30,7 +34,7 @@ def test_it_is_left_by_one_key(sit: "Sit", key: str) -> None:
 def test_a_challenge_is_begun_from_it(learner: "Learner", sit: "Sit") -> None:
     terminal = sit()
     terminal.shows("leaves", "Decision")
-    terminal.types(DOWN + ENTER)
+    terminal.types(DOWN * BEFORE_X1 + ENTER)
     terminal.shows("X1 Tally", "about 10 min; of 5: threading 1", "counting", "lab start X1", "lab progress")
     terminal.types(ENTER)
     terminal.shows("$ lab start X1", "X1: tally", "lab watch X1", "any key goes back")
@@ -45,8 +49,8 @@ def test_a_challenge_is_begun_from_it(learner: "Learner", sit: "Sit") -> None:
 
 def test_what_is_to_come_cannot_be_chosen(sit: "Sit") -> None:
     terminal = sit()
-    terminal.shows("T2", "(coming)", "D2", "(coming)")
-    terminal.types(DOWN + DOWN + ENTER)  # past what is to come, and round to the first one again
+    terminal.shows("P1", "(coming)", "D2", "(coming)")
+    terminal.types(DOWN * (len(HERE) + 1) + ENTER)  # past what is to come, and round to the first one again
     terminal.shows("T1 Thread-safe", "lab start T1")
 
 
@@ -54,5 +58,5 @@ def test_without_a_terminal_it_is_a_table(learner: "Learner") -> None:
     ended = learner.run()
     assert ended.code == 0
     assert "T1  Thread-safe download manager     new" in ended.out
-    assert "T2  Producer-consumer log processor  coming" in ended.out
+    assert "P1  Concurrency profiler             coming" in ended.out
     assert "`lab --help` lists the commands." in ended.out
