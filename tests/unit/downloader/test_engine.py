@@ -163,29 +163,6 @@ def test_cancel_leaves_nothing(bench: type[Bench]) -> None:
     assert (here.disk.published, here.disk.parts, here.disk.checkpoints, here.disk.open) == ({}, {}, {}, 0)
 
 
-def test_another_life_goes_on_from_the_checkpoint(bench: type[Bench]) -> None:
-    here, file = bench(), File(BIG)
-    job = here.add(file)
-    here.pool.executors[0].run_one(here.pool._random)
-    here.restart()
-    here.engine.start([job])
-    here.run()
-    here.assert_done(file)
-    assert here.engine.stats().bytes_resumed > 0
-    assert here.engine.stats().bytes_received < BIG
-
-
-def test_a_file_that_changed_between_two_lives_starts_over(bench: type[Bench]) -> None:
-    here, file = bench(), File(BIG)
-    job = here.add(file)
-    here.pool.executors[0].run_one(here.pool._random)
-    file.version = 1
-    here.restart()
-    here.engine.start([job])
-    here.run()
-    assert here.assert_done(file).restarts == 1
-
-
 def test_bounds_on_workers_and_hosts_hold(bench: type[Bench]) -> None:
     limits = Limits(workers=5, per_host=2, per_download=3)
     here = bench(limits=limits)
@@ -269,13 +246,3 @@ def test_a_retry_by_the_user_after_failure(bench: type[Bench]) -> None:
     here.run()
     here.assert_done(file)
     assert [status.state for status in here.ended] == [State.FAILED, State.DONE]
-
-
-def test_more_jobs_than_the_limit_are_taken_over_from_an_earlier_life(bench: type[Bench]) -> None:
-    here = bench(limits=Limits(jobs=2))
-    jobs = [Job(f"http://a.lab.test/{name}", name, id=name) for name in "abcd"]
-    here.web.files = {job.url: File(10) for job in jobs}
-    here.engine.start([*jobs, Job("nonsense", "e", id="e"), Job(jobs[0].url, "a", id="f")])
-    here.run()
-    states = {status.job.id: status.state for status in here.ended}
-    assert states == {**dict.fromkeys("abcd", State.DONE), "e": State.FAILED, "f": State.FAILED}

@@ -128,7 +128,10 @@ class Worker:
             return
         self._ports.storage.reserve(offer.validator.total or 0)
         plan = self._leases.plan(lease, offer)
-        file = self._ports.storage.create(lease.download.job.destination)
+        destination = lease.download.job.destination
+        if lease.download.stored:  # a crash must not find the checkpoint of other bytes beside the new file
+            self._ports.storage.discard(destination)
+        file = self._ports.storage.create(destination)
         self._adopt(lease, plan, offer.validator, file, offer.end, resumed=False)
 
     def _adopt(
