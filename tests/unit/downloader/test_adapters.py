@@ -13,7 +13,7 @@ from downloader.adapters.hosts import AllowedHosts
 from downloader.adapters.storage import FileStorage
 from downloader.adapters.transport import HttpTransport
 from downloader.contract import TimedOut
-from downloader.core.validate import place_of
+from downloader.core.validate import PORTS, place_of
 
 
 def test_a_server_that_never_answers_is_given_up() -> None:
@@ -59,3 +59,4 @@ def test_the_origin_that_is_looked_at_is_the_one_that_is_parsed(start: str, rest
         return
     parts = urlsplit(url)
     assert (place.scheme, place.host) == (parts.scheme, (parts.hostname or "").removesuffix("."))
+    assert place.port == parts.port or (parts.port is None and place.port == PORTS[place.scheme])

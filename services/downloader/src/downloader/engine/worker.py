@@ -23,7 +23,7 @@ from downloader.core.version import Lease, Version
 from downloader.engine.leases import Leases
 from downloader.engine.owed import Aftermath, Chores, Owed, Revoked
 
-BUFFER = 512 * 1024
+BUFFER = 1024 * 1024
 
 
 class EngineBroken(TransferError):
