@@ -74,7 +74,8 @@ def test_without_a_service_it_says_what_to_set(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lab.load", "--gentle"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20)
     assert done.returncode == 1
-    assert done.stderr == "No service to load: set one or more of DOWNLOADER_URL.\n"
+    assert done.stderr.startswith("No service to load: set one or more of ")
+    assert "DOWNLOADER_URL" in done.stderr
 
 
 def test_without_gentle_it_names_the_command() -> None:
