@@ -13,15 +13,20 @@ PACKAGES = {
     "aria2c": ("aria2", "libaria2-0", "libc-ares2", "libssh2-1"),
     "curl": ("curl", "libcurl4"),
     "nginx": ("nginx",),
+    "rsyslogd": ("rsyslog", "libestr0", "libfastjson4", "liblognorm5"),
+    "syslog-ng": ("syslog-ng-core", "libivykis0", "libnet1", "libpcre3", "libwrap0"),
 }
+LIBRARIES = ("usr/lib/*-linux-gnu", "lib/*-linux-gnu", "usr/lib/syslog-ng")
+VERSION = {"rsyslogd": "-v"}
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A program that runs here, and the environment it runs in."""
+    """A program that runs here, the environment it runs in, and the folder it was unpacked into, if it was."""
 
     path: str
     environment: Mapping[str, str]
+    root: Path = Path("/")
 
 
 def find(program: str) -> Peer:
@@ -30,12 +35,12 @@ def find(program: str) -> Peer:
     if on_path:
         return Peer(on_path, os.environ)
     root = HOME / program
-    unpacked = root / ("usr/sbin" if program == "nginx" else "usr/bin") / program
-    if not unpacked.exists():
+    if not _unpacked(root, program):
         _unpack(PACKAGES[program], root)
-    libraries = ":".join(str(folder) for folder in root.glob("usr/lib/*-linux-gnu"))
-    peer = Peer(str(unpacked), {**os.environ, "LD_LIBRARY_PATH": libraries})
-    if not unpacked.exists() or subprocess.run([peer.path, "--version"], env=peer.environment).returncode:
+    folders = (folder for pattern in LIBRARIES for folder in root.glob(pattern))
+    environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, folders))}
+    peer = Peer(_unpacked(root, program), environment, root)
+    if not peer.path or _broken(peer, VERSION.get(program, "--version")):
         raise SystemExit(f"No {program} here to compare with: install the package {PACKAGES[program][0]}.")
     return peer
 
@@ -52,6 +57,15 @@ def python_peer() -> Peer:
         subprocess.run(command, check=True)
         shutil.copy(lock, stamp)
     return Peer(str(environment / "bin/python"), os.environ)
+
+
+def _broken(peer: Peer, option: str) -> bool:
+    return subprocess.run([peer.path, option], env=peer.environment, capture_output=True).returncode != 0
+
+
+def _unpacked(root: Path, program: str) -> str:
+    """The path of `program` below `root`; empty where there is none."""
+    return next((str(path) for path in sorted(root.glob(f"usr/*bin/{program}"))), "")
 
 
 def _unpack(packages: tuple[str, ...], root: Path) -> None:

@@ -116,6 +116,8 @@ class Follower:
         with suppress(FileNotFoundError):
             if os.stat(followed.path).st_ino != followed.inode:
                 self._submit(followed, followed.reader.end())
+                if not self._all_ended(followed):
+                    return False  # until then its name and position are what another life would need
                 followed.file.close()
                 del self._files[followed.path]
                 self._known.pop(followed.path, None)
@@ -123,7 +125,12 @@ class Follower:
                 return True
         return False
 
+    def _all_ended(self, followed: Followed) -> bool:
+        return all(ended.done() for _, ended in followed.owed)
+
     def _submit(self, followed: Followed, batches: Sequence[Batch]) -> None:
+        if not batches:
+            return
         ours = [replace(batch, replayable=True) for batch in batches]
         ended = self._receipts.expect(batch.id for batch in ours)
         for batch in ours:

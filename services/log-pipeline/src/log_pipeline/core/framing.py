@@ -42,7 +42,7 @@ class Framer:
 
     def _decide(self, data: bytes) -> bool:
         """Whether the first bytes tell how this stream is framed."""
-        if PARTIAL_COUNT.fullmatch(data):
+        if not data or PARTIAL_COUNT.fullmatch(data):
             return False
         self._counts = bool(COUNT.match(data))
         return True

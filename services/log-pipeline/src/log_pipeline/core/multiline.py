@@ -28,6 +28,7 @@ class Joiner:
         for line in lines:
             if not self._belongs(line):
                 whole += self.flush()
+                self._open = line.startswith(TRACEBACK)
             self._held.append(line)
         return whole
 
@@ -40,7 +41,6 @@ class Joiner:
 
     def _belongs(self, line: bytes) -> bool:
         if not self._held or len(self._held) >= LONGEST:
-            self._open = line.startswith(TRACEBACK)
             return False
         if line.startswith(TRACEBACK):
             self._open = True

@@ -1,0 +1,101 @@
+"""The end comes at any moment, in every way, and the next life goes on."""
+
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis import Redis
+
+from lab_kit.messages import Message
+
+if TYPE_CHECKING:
+    from .conftest import Pipeline
+type Line = Callable[..., bytes]
+type Patience = Callable[[Callable[[], Any]], Any]
+TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    "signals", [(TERM,), (INT,), (INT, INT), (TERM, TERM)], ids=lambda one: "-".join(s.name for s in one)
+)
+def test_what_has_arrived_is_written_and_a_batch_that_is_not_full_too(
+    pipeline: "Pipeline", record: Line, signals: tuple[signal.Signals, ...]
+) -> None:
+    pipeline.start(log_pipeline_linger=60, lab_grace=10)
+    with socket.create_connection(("127.0.0.1", pipeline.syslog)) as sender:
+        sender.sendall(record(0) + record(1) + record(2).rstrip())
+        _until_accepted(pipeline, 2)
+        assert pipeline.end(*signals) in (0, -signals[0], 128 + signals[0])
+    assert pipeline.numbers() == [0, 1, 2]
+
+
+def test_what_a_sink_that_hangs_did_not_take_is_written_first_by_the_next_life(
+    service: "Pipeline", record: Line
+) -> None:
+    service.faults(hanging_sink=1)
+    service.tcp(b"".join(record(number) for number in range(10)))
+    _until_accepted(service, 10)
+    service.end()
+    assert service.numbers() == []
+    assert list((service.folder / "data" / "spill").glob("*.msgpack"))
+    service.start()
+    service.holds(10)
+    assert not list((service.folder / "data" / "spill").glob("*"))
+
+
+def test_input_that_found_no_room_survives_a_stop(pipeline: "Pipeline", record: Line) -> None:
+    pipeline.start(log_pipeline_queue_records=100, lab_grace=2)
+    pipeline.faults(full_disk=1)
+    with socket.create_connection(("127.0.0.1", pipeline.syslog)) as sender:
+        for number in range(20):
+            sender.sendall(b"".join(record(10 * number + one) for one in range(10)))
+            time.sleep(0.01)  # so that they are several reads, and so several batches
+        _until_accepted(pipeline, 50)
+        pipeline.end()
+    pipeline.start()
+    pipeline.holds(200)
+
+
+def test_what_was_answered_survives_a_kill_and_a_torn_line_is_cut_off(
+    service: "Pipeline", record: Line
+) -> None:
+    service.post(b"".join(record(number) for number in range(100)))
+    service.end(KILL)
+    with (service.logs / "rest.jsonl").open("ab") as file:
+        file.write(b'{"n": 100, "half of a li')
+    service.start()
+    service.post(record(100))
+    assert service.numbers() == list(range(101))
+
+
+def test_redis_entries_of_a_killed_consumer_are_written_by_the_next(
+    service: "Pipeline", redis: Redis, record: Line, patience: Patience
+) -> None:
+    service.faults(hanging_sink=1)
+    for number in range(0, 100, 10):
+        lines = b"".join(record(number + one) for one in range(10)).decode()
+        redis.xadd("lab:logs", {"message": Message("logs", {"lines": lines}).encode()})
+    _until_accepted(service, 100)
+    assert redis.xpending("lab:logs", "log-pipeline")["pending"] == 10
+    service.end(KILL)
+    service.start()
+    service.holds(100)
+    patience(lambda: redis.xpending("lab:logs", "log-pipeline")["pending"] == 0)
+
+
+def test_engines_change_while_records_come_and_none_is_lost(service: "Pipeline", record: Line) -> None:
+    with socket.create_connection(("127.0.0.1", service.syslog)) as sender:
+        for round, engine in enumerate(("naive", "reference", "reference")):
+            sender.sendall(b"".join(record(1000 * round + one) for one in range(1000)))
+            assert service.ask("PUT", "/lab/engine", {"engine": engine})[0] == 200
+    service.holds(3000)
+    service.ledger()
+
+
+def _until_accepted(service: "Pipeline", count: int) -> None:
+    from .conftest import eventually
+
+    eventually(lambda: service.ledger()["accepted"] >= count)
