@@ -115,7 +115,8 @@ class Routes:
 
     async def accept(self, request: Request) -> dict[str, int]:
         """Write the lines of the body, or the records of a JSON array; answered when all are durable."""
-        body = body_of(await _read(request), request.headers.get("content-type", ""))
+        kind = request.headers.get("content-type", "")
+        body = await asyncio.to_thread(body_of, await _read(request), kind)
         sender = request.client.host if request.client else "unknown"
         ended = await self._desk.accept(body, f"http:{sender}")
         return {"written": ended.written, "dropped": ended.dropped, "dead": ended.dead}

@@ -12,19 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from log_pipeline.contract import (
-    Batch,
-    Busy,
-    Closed,
-    Ledger,
-    Limits,
-    Ports,
-    Priority,
-    Reason,
-    Receipt,
-    SinkFailed,
-    Stats,
-    TooLarge,
-)
+    Batch, Busy, Closed, Ledger, Limits, Ports, Priority, Reason, Receipt, SinkFailed, Stats, TooLarge,
+)  # fmt: skip
 from log_pipeline.core.bucket import Buckets, Pass
 
 

@@ -1,0 +1,32 @@
+"""The experiments of T2: what does not depend on how busy the machine is."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from lab.experiments import Finding, Verdict
+from lab.experiments.laboratory import Laboratory
+from lab.grader import Inconclusive
+from log_pipeline.experiments import burst, little
+
+
+def held(findings: Sequence[Finding]) -> list[Verdict]:
+    """What came of the findings about memory."""
+    return [finding.verdict for finding in findings if finding.unit.startswith("bytes")]
+
+
+def test_a_bound_bounds_what_a_burst_holds_in_memory() -> None:
+    with Laboratory("log_pipeline") as laboratory:
+        assert held(burst.run(laboratory)) == [Verdict.HOLDS, Verdict.HOLDS]
+
+
+def test_without_the_bound_the_claim_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(burst, "BOUNDED", burst.FREE)
+    with Laboratory("log_pipeline") as laboratory:
+        assert held(burst.run(laboratory)) == [Verdict.HOLDS, Verdict.FAILS]
+
+
+def test_a_queue_that_never_fills_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(little, "SECONDS", 0.0)
+    with Laboratory("log_pipeline") as laboratory, pytest.raises(Inconclusive, match="held only"):
+        little.run(laboratory)
