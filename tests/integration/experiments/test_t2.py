@@ -6,8 +6,7 @@ import pytest
 
 from lab.experiments import Finding, Verdict
 from lab.experiments.laboratory import Laboratory
-from lab.grader import Inconclusive
-from log_pipeline.experiments import burst, little
+from log_pipeline.experiments import burst
 
 
 def held(findings: Sequence[Finding]) -> list[Verdict]:
@@ -24,9 +23,3 @@ def test_without_the_bound_the_claim_is_refuted(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(burst, "BOUNDED", burst.FREE)
     with Laboratory("log_pipeline") as laboratory:
         assert held(burst.run(laboratory)) == [Verdict.HOLDS, Verdict.FAILS]
-
-
-def test_a_queue_that_never_fills_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(little, "SECONDS", 0.0)
-    with Laboratory("log_pipeline") as laboratory, pytest.raises(Inconclusive, match="held only"):
-        little.run(laboratory)

@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from log_pipeline.contract import (
-    Batch, Busy, Closed, Ledger, Limits, Ports, Priority, Reason, Receipt, SinkFailed, Stats, TooLarge,
-)  # fmt: skip
+from log_pipeline import contract as t2
+from log_pipeline.contract import Batch, Limits, Ports, Priority, Reason
 from log_pipeline.core.bucket import Buckets, Pass
 
 
@@ -58,7 +57,7 @@ class LogPipeline:
 
     def submit(self, batch: Batch, patience: float = math.inf) -> None:
         if batch.records > self.limits.records or len(batch.payload) > self.limits.bytes:
-            raise TooLarge("this can never fit")
+            raise t2.TooLarge("this can never fit")
         with self.changed:
             self._must_be_open()
             now = self.ports.clock.monotonic()
@@ -68,7 +67,7 @@ class LogPipeline:
                 self._until_ready(now + claimed.delay, until)
                 self.tickets.add(ticket)
                 self._until_room(claimed.kept, ticket, until)
-            except (Busy, Closed):
+            except (t2.Busy, t2.Closed):
                 self.buckets.give_back(batch, claimed, self.ports.clock.monotonic())
                 raise
             finally:
@@ -89,12 +88,12 @@ class LogPipeline:
             except RuntimeError:
                 return
 
-    def stats(self) -> Stats:
+    def stats(self) -> t2.Stats:
         with self.changed:
             waiting = [item for _, _, item in self.heap]
             now = self.ports.clock.monotonic()
-            return Stats(
-                Ledger(
+            return t2.Stats(
+                t2.Ledger(
                     sum(self.counts[one] for one in Priority),
                     self.wrote.total(),
                     {reason: self.counts[reason] for reason in Reason},
@@ -138,11 +137,11 @@ class LogPipeline:
 
     def _must_be_open(self) -> None:
         if self.closed:
-            raise Closed("stopping")
+            raise t2.Closed("stopping")
 
     def _until_ready(self, ready: float, until: float) -> None:
         if ready > until:
-            raise Busy("too fast")
+            raise t2.Busy("too fast")
         while (now := self.ports.clock.monotonic()) < ready:
             self.changed.wait(ready - now)
             self._must_be_open()
@@ -151,7 +150,7 @@ class LogPipeline:
         while not self._room(batch) or any(other[0] < ticket[0] for other in self.tickets):
             left = until - self.ports.clock.monotonic()
             if left <= 0:
-                raise Busy("full")
+                raise t2.Busy("full")
             self.changed.wait(None if math.isinf(left) else left)
             self._must_be_open()
 
@@ -159,12 +158,12 @@ class LogPipeline:
         records = self.counts["in flight"] + batch.records
         return records <= self.limits.records and self.size + len(batch.payload) <= self.limits.bytes
 
-    def _put(self, batch: Batch, claimed: Pass) -> list[Receipt]:
+    def _put(self, batch: Batch, claimed: Pass) -> list[t2.Receipt]:
         fate = Counter(dropped=claimed.dropped)
         self.counts[batch.priority] += batch.records
         self.counts[claimed.reason] += claimed.dropped
         if not claimed.kept.records:
-            return [Receipt(batch.id, dropped=claimed.dropped)]
+            return [t2.Receipt(batch.id, dropped=claimed.dropped)]
         now, number = self.ports.clock.monotonic(), next(self.numbers)
         item = Item(batch, claimed.kept.lines(), now, number, fate)
         self.counts["in flight"] += len(item.lines)
@@ -236,7 +235,7 @@ class LogPipeline:
         while True:
             try:
                 call()
-            except SinkFailed as error:
+            except t2.SinkFailed as error:
                 with self.changed:
                     self.failing = str(error)
                 if not self._pause(delay):
@@ -282,11 +281,11 @@ class LogPipeline:
                     self.counts[fate] += count
                 item.fate[fate] += count
                 if item.fate.total() == item.batch.records:
-                    told.append(Receipt(item.batch.id, **item.fate))
+                    told.append(t2.Receipt(item.batch.id, **item.fate))
             self.changed.notify_all()
         self._tell(told)
 
-    def _tell(self, receipts: Sequence[Receipt]) -> None:
+    def _tell(self, receipts: Sequence[t2.Receipt]) -> None:
         for receipt in receipts:
             self.ports.finished(receipt)
 
