@@ -97,6 +97,11 @@ class MeasuredCrew:
         """Orders that nobody has begun, as far as is known."""
         return len(self._given)
 
+    def forget(self, job_id: str) -> None:
+        """Nobody wants its orders any more: those that wait are dropped in silence."""
+        for order in [order for order in self._given if order.job == job_id]:
+            del self._given[order]
+
     def give(self, order: Order, deadly: bool = False) -> None:
         self._inner.give(order, deadly)
         self._given[order] = time.time()

@@ -1,5 +1,6 @@
 """Which crew works, as the settings say, with its faults and its metrics around it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from lab_kit.faults import Faults
@@ -37,6 +38,10 @@ class Crews:
         return crew
 
     def board(self, job: Job, tiles: int) -> Board:
+        """The board of `job`; when it is closed, the job's orders no longer count as waiting."""
+        return _Watched(self._board(job, tiles), lambda: self._hired and self._hired.forget(job.id))
+
+    def _board(self, job: Job, tiles: int) -> Board:
         if self._settings.primes_crew == "processes":
             return memory_board(job, tiles)
         from primes.adapters.remote import RedisBoard
@@ -56,3 +61,19 @@ class Crews:
 
         self._client = self._client or redis_client(self._settings.redis_url)
         return self._client
+
+
+class _Watched:
+    """A board that says when it is let go."""
+
+    def __init__(self, inner: Board, closed: Callable[[], object]) -> None:
+        self._inner, self._closed = inner, closed
+        self.name, self.read = inner.name, inner.read
+
+    def close(self) -> None:
+        self._inner.close()
+        self._closed()
+
+    def discard(self) -> None:
+        self._inner.discard()
+        self._closed()

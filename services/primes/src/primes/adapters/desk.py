@@ -34,6 +34,7 @@ class Desk:
         self._registry, self._host, self._limits, self._observe = registry, host, limits, observe
         self._ended: asyncio.Queue[Status] = asyncio.Queue()
         self._ending: dict[str, Record] = {}
+        self._told = asyncio.Condition()
         self._turn = asyncio.Lock()  # one change of a record at a time
 
     async def unfinished(self) -> Sequence[Job]:
@@ -87,10 +88,15 @@ class Desk:
 
     async def delete(self, job_id: str) -> None:
         """Forget an ended job. Raises `Conflict` for another."""
+        if not self.look(job_id).status.state.final:
+            raise Conflict(f"job {job_id!r} has not ended: cancel it first")
+        async with self._told:  # an end that is remembered after this would bring the job back
+            await self._told.wait_for(lambda: self._remembered(job_id))
         async with self._turn:
-            if job_id in self._ending or not self.look(job_id).status.state.final:
-                raise Conflict(f"job {job_id!r} has not ended: cancel it first, and wait a moment")
             await self._registry.remove(job_id)
+
+    def _remembered(self, job_id: str) -> bool:
+        return job_id not in self._ending and self._registry.find(job_id).status.state.final
 
     def ended(self, loop: asyncio.AbstractEventLoop, status: Status) -> None:
         """The engine's `finished` port, from any thread."""
@@ -105,7 +111,9 @@ class Desk:
             async with self._host.use() as engine:
                 with suppress(UnknownJob, Conflict):
                     engine.forget(record.job.id)
-            self._ending.pop(record.job.id, None)
+            async with self._told:
+                self._ending.pop(record.job.id, None)
+                self._told.notify_all()
 
     def _note(self, status: Status) -> None:
         with suppress(UnknownJob):
