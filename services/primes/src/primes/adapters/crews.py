@@ -39,7 +39,11 @@ class Crews:
 
     def board(self, job: Job, tiles: int) -> Board:
         """The board of `job`; when it is closed, the job's orders no longer count as waiting."""
-        return _Watched(self._board(job, tiles), lambda: self._hired and self._hired.forget(job.id))
+        return _Watched(self._board(job, tiles), lambda: self._forget(job.id))
+
+    def _forget(self, job_id: str) -> None:
+        if self._hired:
+            self._hired.forget(job_id)
 
     def _board(self, job: Job, tiles: int) -> Board:
         if self._settings.primes_crew == "processes":
