@@ -15,6 +15,7 @@ PACKAGES = {
     "nginx": ("nginx",),
     "rsyslogd": ("rsyslog", "libestr0", "libfastjson4", "liblognorm5"),
     "syslog-ng": ("syslog-ng-core", "libivykis0", "libnet1", "libpcre3", "libwrap0"),
+    "primesieve": ("primesieve-bin", "libprimesieve11"),
 }
 LIBRARIES = ("usr/lib/*-linux-gnu", "lib/*-linux-gnu", "usr/lib/syslog-ng")
 VERSION = {"rsyslogd": "-v"}

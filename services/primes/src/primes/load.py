@@ -12,7 +12,7 @@ COUNTS = {10**5: 9592, 10**6: 78498, 10**7: 664_579, 10**8: 5_761_455}  # pi(10^
 SUMS = {10**5: 454_396_537, 10**6: 37_550_402_023}  # OEIS A046731
 NTH = {1000: 7919, 10_000: 104_729, 100_000: 1_299_709, 1_000_000: 15_485_863}  # OEIS A006988
 TWINS = {10**5: 1224, 10**6: 8169, 10**7: 58_980}  # OEIS A007508
-GENTLE = {10**8: 5_761_455, 10**9: 50_847_534}  # what a gentle load asks
+GENTLE = {10**7: 664_579, 10**8: 5_761_455}  # what a gentle load asks
 GENTLE_NAME = "gentle load"
 FINAL = ("done", "failed", "cancelled")
 ONE = "/v1/jobs/[id]"
@@ -100,7 +100,7 @@ VISITS: Mapping[Callable[[Visitor], None], int] = {
 
 
 def gentle(visitor: Visitor) -> None:
-    """One range of up to a billion numbers."""
+    """One range of up to a hundred million numbers."""
     hi, right = visitor.random.choice(list(GENTLE.items()))
     _job(visitor, {"kind": "count", "hi": hi, "name": GENTLE_NAME}, {"count": right})
 

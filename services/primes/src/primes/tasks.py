@@ -5,6 +5,7 @@ process that died to the queue at once. What a whole worker had comes back after
 the engine has given it to somebody else: by then it is on the board, or unwanted.
 """
 
+import logging
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from typing import Any
 
 from celery import Celery, signals  # type: ignore[import-untyped]  # it has no types
 
+from lab_kit.log import configure
 from primes.adapters.kernels import choose
 from primes.adapters.labour import Labour
 from primes.adapters.remote import Telegraph, redis_client
@@ -99,6 +101,13 @@ def _labour() -> Labour:
     return Labour(telegraph, kernel, name, settings.primes_attempts, counters.ended)
 
 
+@signals.setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]
+def _leave_logs_alone(**_: Any) -> None:
+    """They are configured as those of every service; two lines for each tile would hide the rest."""
+    for chatty in ("celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
 @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _begin(**_: Any) -> None:
     _counters().started()
@@ -112,6 +121,7 @@ def main() -> None:
 
     over = threading.Event()
     exporter = Exporter(settings, over)
+    logs = configure("primes-worker", settings.log_level, settings.redis_url)
     try:
         exporter.start()
         quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
@@ -120,6 +130,7 @@ def main() -> None:
     finally:
         over.set()
         exporter.leave()
+        logs.close()
         shutil.rmtree(os.environ[MULTIPROC], ignore_errors=True)
 
 

@@ -6,46 +6,65 @@ seldom: it waits in the bucket of the segment that it hits next (Oliveira e Silv
 segmented sieve of Eratosthenes, 2002).
 """
 
+import importlib.util
 import math
 from collections.abc import Iterator
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 
-from primes.adapters.kernels.by_numpy import primes_below
+from primes.adapters.kernels.by_numpy import NumpyKernel, primes_below
 from primes.adapters.kernels.kernel import Array, KernelUnavailable
-
-try:
-    from primes.adapters.kernels import wheel
-except ImportError as error:
-    raise KernelUnavailable(f"numba is not installed: {error}") from error
 
 __all__ = ["NumbaKernel"]
 
 LOWEST = (2, 3, 5)
-CHUNK = 1 << 20  # bytes that are turned into numbers at a time: at most some 8 MiB of them, usually far fewer
+CHUNK = 30 << 20  # numbers looked through at a time; the primes among them are 16 MB at most
+NARROW, NEAR = 1 << 23, 10**10
 
 
 class NumbaKernel:
-    """Keeps the sieving primes of the largest range it has seen: 16 MB for 10^15."""
+    """Keeps the sieving primes of the largest range it has seen: 16 MB for 10^15.
+
+    What is compiled takes 100 MB and, the first time on a machine, some seconds. So narrow ranges that are not far
+    out are left to numpy, until a wide one has come.
+    """
 
     name, ceiling = "numba", 10**15
 
     def __init__(self) -> None:
+        if importlib.util.find_spec("numba") is None:
+            raise KernelUnavailable("numba is not installed: it comes with lab-primes[compute]")
         self._base, self._reach = primes_below(1000), 1000
+        self._plain: NumpyKernel | None = NumpyKernel()
 
     def count(self, lo: int, hi: int) -> int:
+        if self._plain and hi - lo <= NARROW and hi <= NEAR:
+            return self._plain.count(lo, hi)
+        self._plain = None
         few = sum(lo <= prime < hi for prime in LOWEST)
-        return few + int(wheel.count(lo, hi, self._sieving(hi))) if lo < hi else 0
+        return few + int(_wheel().count(lo, hi, self._sieving(hi))) if lo < hi else 0
 
     def chunks(self, lo: int, hi: int) -> Iterator[Array]:
+        if self._plain and hi - lo <= NARROW and hi <= NEAR:
+            yield from self._plain.chunks(lo, hi)
+            return
+        self._plain = None
         yield np.array([prime for prime in LOWEST if lo <= prime < hi], np.uint64)
         base = self._sieving(hi)
-        for start in range(lo, hi, CHUNK * wheel.SPAN):
-            end = min(hi, start + CHUNK * wheel.SPAN)
-            yield wheel.numbers(start, end, base)
+        for start in range(lo, hi, CHUNK):
+            yield _wheel().numbers(start, min(hi, start + CHUNK), base)
 
     def _sieving(self, hi: int) -> np.ndarray:
         root = math.isqrt(max(hi, 1)) + 1
         if root > self._reach:
             self._base, self._reach = primes_below(root), root
         return self._base[: np.searchsorted(self._base, root, side="right")]
+
+
+@cache
+def _wheel() -> ModuleType:
+    from primes.adapters.kernels import wheel
+
+    return wheel
