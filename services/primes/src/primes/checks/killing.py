@@ -14,7 +14,7 @@ from primes.contract import Happened, Job, Limits, News, Ports, PrimeCalculator,
 __all__ = ["killed_at_work"]
 
 BEGINNINGS = (0, 4, 5)
-SECONDS = 15.0
+SECONDS = 30.0
 
 
 class KillingCrew(ProcessCrew):
