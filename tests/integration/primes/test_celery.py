@@ -9,8 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.integration.primes.conftest import Process, Service, Start
 
-HI, COUNT = 10**9, 50_847_534
-TWICE = 98_222_287  # primes below 2 * 10^9
+HI, COUNT = 5 * 10**8, 26_355_867
+TWICE = 50_847_534  # primes below 10^9
 
 
 def begun(service: "Service", job_id: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.integration.primes.conftest import Service, Start
 
-HI, COUNT = 10**9, 50_847_534
+HI, COUNT = 5 * 10**8, 26_355_867
 
 
 def begun(service: "Service", job_id: str) -> bool:
