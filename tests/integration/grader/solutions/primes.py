@@ -1,7 +1,7 @@
 """Another right solution of M2: a clerk who owns the crew, and a notebook for each job.
 
-The reference keeps leases in a table that knows who waits behind whom, and what users see in a class of its own. Here
-each job has its own dates, renewed by hand, and everything is in one class.
+The reference keeps leases in a table that knows who waits behind whom, and what users see in a class of its own.
+Here each job has its own dates, renewed by hand, and everything is in one class.
 """
 
 import queue
