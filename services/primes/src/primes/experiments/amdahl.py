@@ -20,8 +20,12 @@ def run(laboratory: Laboratory) -> list[Finding]:
     alone = _measured(laboratory, 1)
     whole = sorted(one["seconds"] for one in alone)[len(alone) // 2]
     serial = max(0.0, min(one["seconds"] - sum(one["workers"].values()) for one in alone))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = _cores()
     return [_finding(laboratory, workers, whole, serial, cores) for workers in COUNTS if workers > 1]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _finding(laboratory: Laboratory, workers: int, whole: float, serial: float, cores: int) -> Finding:
