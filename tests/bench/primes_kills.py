@@ -1,7 +1,7 @@
 """Kills workers in the middle of a job, again and again: a process of the local crew, then a whole Celery worker.
 
-Each answer must be right. Counted are the tiles that were computed twice, and how long it took until somebody began
-anew what the dead one had. It needs no idle machine.
+Each answer must be right. Counted are the tiles that were computed twice, and how long it took until somebody
+began anew what the dead one had. It needs no idle machine.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,11 @@ def local(times: int) -> Iterator[tuple[Status, Watched]]:
     for number in range(times):
         processes = ProcessCrew(2, KERNEL)
         crew = Watched(processes)
-        yield killed(crew, memory_board, lambda: os.kill(processes.pids()[number % 2], signal.SIGKILL)), crew
+        yield killed(crew, memory_board, partial(strike, processes, number % 2)), crew
+
+
+def strike(crew: ProcessCrew, slot: int) -> None:
+    os.kill(crew.pids()[slot], signal.SIGKILL)
 
 
 def remote(times: int) -> Iterator[tuple[Status, Watched]]:
@@ -90,12 +95,12 @@ def remote(times: int) -> Iterator[tuple[Status, Watched]]:
         os.environ |= {"REDIS_URL": url, "PRIMES_KERNEL": KERNEL, "PRIMES_WORKERS": "1", "LOG_LEVEL": "error"}
         redis, settings, workers = redis_client(url), Settings(), [worker(), worker()]
         try:
-            for number in range(times):
+            for _ in range(times):
                 crew = Watched(CeleryCrew(redis, sender(settings)))
                 while crew.size() < 2:
                     time.sleep(0.2)
                 victim = workers.pop(0)
-                kill = lambda: os.killpg(victim.pid, signal.SIGKILL)  # noqa: E731, B023
+                kill = partial(os.killpg, victim.pid, signal.SIGKILL)
                 yield killed(crew, lambda job, tiles: RedisBoard(redis, job), kill), crew
                 victim.wait()
                 workers.append(worker())
@@ -134,8 +139,9 @@ def report(title: str, runs: Iterator[tuple[Status, Watched]]) -> bool:
     waits = [crew.recovery for _, crew in found if crew.recovery]
     twice = [status.again for status, _ in found]
     print(
-        f"{title}: {right} of {len(found)} answers are right; begun anew after {max(waits, default=0.0):.2f} s at most "
-        f"({len(waits)} had something in hand); tiles computed twice: {max(twice)} at most, {sum(twice)} in all"
+        f"{title}: {right} of {len(found)} answers are right; "
+        f"begun anew after {max(waits, default=0.0):.2f} s at most ({len(waits)} had something in hand); "
+        f"tiles computed twice: {max(twice)} at most, {sum(twice)} in all"
     )
     return right == len(found)
 

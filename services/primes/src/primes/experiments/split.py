@@ -10,7 +10,7 @@ from primes.naive import PrimeCalculator as Naive
 __all__ = ["SPLIT"]
 
 NUMBERS = 100_000
-SLOWER = (0.9, 0.7, 0.5, 0.4, 0.3, 0.2)  # the speed of the third worker, in each repetition
+SLOWER = (0.7, 0.6, 0.5, 0.4, 0.3, 0.2)  # the speed of the third worker, in each repetition
 LIMITS = Limits(workers=3, tile=1000)
 TOLERANCE = 0.01
 
