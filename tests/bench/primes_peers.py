@@ -24,7 +24,7 @@ from primes.contract import Job, Limits, Ports
 from primes.engine import PrimeCalculator
 
 PI = {10**9: 50_847_534, 10**10: 455_052_511, 10**11: 4_118_054_813}  # OEIS A006880
-NUMPY_LARGEST = 10**10  # it would take minutes beyond
+NUMPY_LARGEST = 10**9  # it would take minutes beyond
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class StaticSplit(Mutant):
 
     class coordinator(Coordinator):
         def plan(self, job: Job) -> list[Tile]:
-            workers = max(1, self.crew.size())
+            workers = self._limits.workers
             cuts = [job.lo + (job.hi - job.lo) * share // workers for share in range(workers + 1)]
             return [Tile(n, lo, hi, job.kind) for n, (lo, hi) in enumerate(pairwise(cuts)) if lo < hi]
 

@@ -76,8 +76,7 @@ class PrimeCalculator:
         """Equal ones, one for each worker; an n-th prime is looked for by one worker alone."""
         if job.kind is Kind.NTH:
             return [Tile(0, job.lo, job.hi, job.kind, job.rank)]
-        workers = max(1, self.crew.size())
-        width = -(-(job.hi - job.lo) // workers)
+        width = -(-(job.hi - job.lo) // self.limits.workers)
         starts = range(job.lo, job.hi, max(1, width))
         return [Tile(number, lo, min(lo + width, job.hi), job.kind) for number, lo in enumerate(starts)]
 

@@ -36,8 +36,8 @@ class MemoryBoard:
         """Again is harmless. A worker that still has the segment open writes where nobody looks."""
         if self._open:
             self._open = False
+            self._memory.unlink()  # first: a name without anybody who maps it would look left behind
             self._memory.close()
-            self._memory.unlink()
 
     discard = close
 

@@ -25,7 +25,7 @@ class _Hand:
     """One worker process, and what it has in hand. The next order waits in its pipe, so that it need not wait."""
 
     def __init__(self, slot: int, kernel: str) -> None:
-        self.name, self.orders = f"worker-{slot}", deque[Order]()
+        self.name, self.orders, self.ready = f"worker-{slot}", deque[Order](), False
         self.pipe, theirs = Pipe()
         with theirs:
             self.process = subprocess.Popen(
@@ -57,7 +57,9 @@ class ProcessCrew:
         self._bell.setblocking(False)
 
     def size(self) -> int:
-        return self._workers
+        """Those that are ready; the first question lets them start."""
+        self._hire()
+        return sum(hand.ready for hand in self._hands)
 
     def pids(self) -> list[int]:
         """The worker processes of this moment."""
@@ -65,8 +67,7 @@ class ProcessCrew:
 
     def give(self, order: Order, deadly: bool = False) -> None:
         """A `deadly` order kills its worker: a fault, to be seen on the dashboard."""
-        while len(self._hands) < self._workers:
-            self._hands.append(_Hand(len(self._hands), self._kernel))
+        self._hire()
         self._waiting.append((order, deadly))
         self._hand_out()
 
@@ -94,10 +95,17 @@ class ProcessCrew:
         self._bell.close()
         self._button.close()
 
+    def _hire(self) -> None:
+        while len(self._hands) < self._workers:
+            self._hands.append(_Hand(len(self._hands), self._kernel))
+
     def _heard(self, slot: int, hand: _Hand) -> Iterator[News]:
         try:
             while hand.pipe.poll():
-                told: News = hand.pipe.recv()
+                told: News | None = hand.pipe.recv()
+                hand.ready = True
+                if told is None:
+                    continue
                 if told.happened in (Happened.DONE, Happened.FAILED):
                     hand.orders.popleft()
                 if told.reason != "dropped":
@@ -119,7 +127,7 @@ class ProcessCrew:
         """One order each, then a second: nobody waits for us, and nobody has two while others have none."""
         for held in range(self._backlog):
             for hand in self._hands:
-                if self._waiting and len(hand.orders) <= held:
+                if self._waiting and hand.ready and len(hand.orders) <= held:
                     hand.give(*self._waiting.popleft())
 
     def _silence(self) -> None:

@@ -32,6 +32,7 @@ class Worker:
     def run(self) -> None:
         threading.Thread(target=self._beat, name="beat", daemon=True).start()
         with suppress(EOFError, OSError):
+            self._pipe.send(None)  # ready: until now nothing was given to this process
             while True:
                 self._do(*self._pipe.recv())
 

@@ -73,6 +73,8 @@ class Coordinator:
     def _step(self) -> None:
         self._tell_ends()
         self._give()
+        if not self._runs:
+            return
         for news in self.crew.news(self._patience()):
             self._hear(news)
         self._reclaim()
@@ -175,14 +177,19 @@ class Coordinator:
         if part is None:
             return False
         if tile in run.tally:
-            self._jobs.count(again=1)
-            self._jobs.update(run.job.id, lambda status: {"again": status.again + 1})
+            self._note_again(run, sum(busy.values()) > 0)
             return True
         self._take_back(run, tile)
         self._count(run, tile, part, busy)
         if run.tally.complete:
             self._finish(run)
         return True
+
+    def _note_again(self, run: Run, computed: bool) -> None:
+        """Only work is counted: a worker that finds the part on the board has done nothing."""
+        if computed:
+            self._jobs.count(again=1)
+            self._jobs.update(run.job.id, lambda status: {"again": status.again + 1})
 
     def _count(self, run: Run, tile: Tile, part: Part, busy: Mapping[str, float] | None = None) -> None:
         run.tally.add(tile, part)
