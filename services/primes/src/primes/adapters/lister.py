@@ -42,8 +42,9 @@ class Lister:
     async def stream(self, lo: int, hi: int) -> AsyncIterator[list[int]]:
         """All of them, in pieces, as fast as they are taken."""
         for start in range(lo, hi, WINDOW):
-            async with self._turn:
-                yield await asyncio.to_thread(self._primes, start, min(hi, start + WINDOW))
+            async with self._turn:  # not while somebody reads slowly what was found
+                found = await asyncio.to_thread(self._primes, start, min(hi, start + WINDOW))
+            yield found
 
     def _primes(self, lo: int, hi: int) -> list[int]:
         if self._kernel is None:
