@@ -47,11 +47,10 @@ class House:
         self.settings, self.replica = settings, secrets.token_hex(4)
         self.timeline, self.faults, self.metrics = Timeline(), Faults(*FAULTS), Metrics(NAME)
         self.redis = connect(settings.redis_url)
-        self._token = ""
         self._held: list[tuple[str, Frame]] = []
         self.host: EngineHost[Hub] = EngineHost(self._build_engine, unfinished=self._seats)
         self.wire = WireMetrics(self.metrics, lambda: self.host.name)
-        self.people = People(self.redis, settings.chat_admin_token)
+        self.people = People(self.redis, settings.chat_admin_token, time.time)
         self.rooms = RoomStore(self.redis, time.time)
         self.roster = Roster(self.redis, self.replica, time.time)
         self.blobs = Blobs(self.redis, settings.lab_data, time.time, largest=settings.chat_file_size,
@@ -66,10 +65,10 @@ class House:
         self.log = self._log()
         self.feed.log = self.visits.log = self.log
         self.visits.feed = self.feed
-        self.talk = Talk(self._hub, self.log, self.rooms, self.blobs, self._refuse, self.visits, time.time,
-                         settings.user_rate, settings.room_rate)  # fmt: skip
+        self.talk = Talk(self._hub, self.log, self.rooms, self.blobs, self._refuse, self.visits, self.wire,
+                         time.time, settings.user_rate, settings.room_rate)  # fmt: skip
         self.reception = Reception(self._hub, self.people, self.talk, self.visits, self.wire, settings.limits,
-                                   time.time, self.replica)  # fmt: skip
+                                   self.replica)  # fmt: skip
         self.listener = Listener(self.reception, self.wire, self.faults, settings.origins,
                                  settings.chat_connections, self._everybody)  # fmt: skip
 
@@ -86,7 +85,7 @@ class House:
             lambda: metrics.watch_stream(redis, ALERTS, GROUP),
         ]
         if self.settings.chat_probe:
-            tasks.append(Probe(self.wire, self._url, self._probe_token, f"probe-{self.replica}").run)
+            tasks.append(Probe(self.wire, self._url, self.people.token).run)
         return Service(
             name=NAME,
             settings=self.settings,
@@ -104,8 +103,9 @@ class House:
         return self.host.engine
 
     def _build_engine(self, name: str) -> Hub:
-        common = measured(self.metrics.of(name, self.timeline), 0, self.timeline)
-        self.wire.begin(name)
+        tasks = self.metrics.of(name, self.timeline)
+        common = measured(tasks, 1, self.timeline)  # the loop
+        self.wire.begin(name, tasks)
         ports = Ports(clock=common.clock, spawn=common.spawn, semaphore=common.semaphore, tracer=common.tracer,
                       presence=self.roster.present)  # fmt: skip
         hub: Hub = engine_class(NAME, name, self.settings.lab_workspace)(ports, self.settings.limits)
@@ -136,11 +136,6 @@ class House:
 
     def _url(self) -> str:
         return f"ws://127.0.0.1:{self.listener.port}/"
-
-    async def _probe_token(self) -> str:
-        await self.rooms.found(f"probe-{self.replica}")
-        self._token = await self.people.sign_in(f"probe-{self.replica}", time.time(), token=self._token)
-        return self._token
 
     async def _feed_is_there(self) -> None:
         if not (self.feed.connected and self.listener.port):

@@ -6,7 +6,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from chat.contract import Batch, Close, Stats
-from lab_kit.metrics import Metrics
+from lab_kit.metrics import EngineMetrics, Metrics
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 CODES = {1000, 1003, 1007, *Close}
@@ -31,8 +31,10 @@ class WireMetrics:
         self._refused = metrics.counter("chat_refused", "Requests answered with an error", "reason")
         self.frames = self.bytes = self.messages = self.message_bytes = 0
 
-    def begin(self, engine: str) -> None:
-        """The series of `engine` start at zero."""
+    def begin(self, engine: str, tasks: EngineMetrics) -> None:
+        """The series of `engine` start at zero. Each message is a task: from its arrival to its
+        acknowledgement."""
+        self._tasks = tasks
         here = (self._service, engine)
         self._fan_out.labels(*here)
         self._client.labels(*here)
@@ -48,6 +50,16 @@ class WireMetrics:
     def received(self, size: int) -> None:
         self.messages += 1
         self.message_bytes += size
+
+    def asked(self) -> None:
+        """A message is on its way to the room's log."""
+        self._tasks.in_flight.inc()
+
+    def answered(self, seconds: float, *, well: bool) -> None:
+        """It has its place there, or not."""
+        self._tasks.in_flight.dec()
+        self._tasks.run.observe(seconds)
+        self._tasks.outcomes["done" if well else "failed"].inc()
 
     def took(self, seconds: float) -> None:
         self._fan_out.labels(self._service, self._engine()).observe(seconds)

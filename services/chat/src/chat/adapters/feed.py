@@ -14,7 +14,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from chat.adapters.log import DURABLE, Entry, RoomLog, Unavailable, channel
+from chat.adapters.log import DURABLE, Entry, RoomLog, Unavailable, channel, room_of
 from chat.contract import Frame, Kind
 from chat.core import frames
 from chat.core.events import Event, complete, is_message, parts
@@ -131,11 +131,11 @@ class Feed:
             again = confirmed is not None and confirmed.is_set()
             if confirmed:
                 confirmed.set()
-            room = _room_of(name)
+            room = room_of(name)
             if again and room in self._rooms:  # the connection is a new one: something may have been lost
                 self._heal_soon(self._rooms[room], 0.0)
         elif kind == "message":
-            followed = self._rooms.get(_room_of(name))
+            followed = self._rooms.get(room_of(name))
             if followed and data.startswith(DURABLE):
                 for text in data[len(DURABLE) :].split("\n"):
                     self._arrived(followed, _id_of(text), text, 0.0)
@@ -196,10 +196,6 @@ class Feed:
         """Up to `id` nothing more will come: it was deleted."""
         for ready, at in followed.order.skip_to(id):
             self._release(followed, ready, at)
-
-
-def _room_of(name: str) -> str:
-    return name[name.find("{") + 1 : name.rfind("}")]
 
 
 def _id_of(text: str) -> int:

@@ -26,6 +26,7 @@ __all__ = [
     "Unavailable",
     "append",
     "channel",
+    "room_of",
 ]
 
 KEPT, NONCE_SECONDS, BATCH, BACKLOG = 10_000, 3600, 500, 20_000
@@ -241,6 +242,11 @@ class MemoryLog:
 def channel(room: str) -> str:
     """Where Redis tells what happens in `room`."""
     return f"chat:{{{room}}}:live"
+
+
+def room_of(name: str) -> str:
+    """The room that a channel is of."""
+    return name[name.find("{") + 1 : name.rfind("}")]
 
 
 def _seq(room: str) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,25 +44,29 @@ class User:
 class People:
     """Signs people in. The key is in Redis, so that each replica accepts the tokens of the others."""
 
-    def __init__(self, redis: Redis, admin_token: str) -> None:
+    def __init__(self, redis: Redis, admin_token: str, now: Callable[[], float]) -> None:
         self._redis: Any = redis
-        self._admin_token, self._secret = admin_token, b""
+        self._admin_token, self._now, self._secret = admin_token, now, b""
 
-    async def sign_in(self, name: str, now: float, token: str = "", admin: str = "") -> str:
+    async def sign_in(self, name: str, token: str = "", admin: str = "") -> str:
         """A token for `name`, which is the caller's for a week after the last time. Raises `NameTaken`,
         `NotSignedIn`."""
         if not is_user_name(name):
             raise NotSignedIn(f"{name!r} is no name: a lower-case letter, then up to 31 of a-z, 0-9, _ and -")
         if admin and not (self._admin_token and hmac.compare_digest(admin, self._admin_token)):
             raise NotSignedIn("that is not the administrators' token (the setting CHAT_ADMIN_TOKEN)")
-        if not await self._redis.set(NAMES + name, int(now), nx=True, ex=NAME_SECONDS):
-            known = await self._known(token, now)
+        if not await self._redis.set(NAMES + name, int(self._now()), nx=True, ex=NAME_SECONDS):
+            known = await self._known(token)
             if not admin and (known is None or known.name != name):
                 raise NameTaken(f"{name!r} is taken: choose another, or come back with your token")
             await self._redis.expire(NAMES + name, NAME_SECONDS)
-        return await self._signed({"u": name, "a": bool(admin), "x": int(now) + TOKEN_SECONDS})
+        return await self._signed({"u": name, "a": bool(admin), "x": int(self._now()) + TOKEN_SECONDS})
 
-    async def who(self, token: str, now: float) -> User:
+    async def token(self, name: str) -> str:
+        """A token for the service's own use: the name need not be free."""
+        return await self._signed({"u": name, "a": False, "x": int(self._now()) + TOKEN_SECONDS})
+
+    async def who(self, token: str) -> User:
         """Whose token that is. Raises `NotSignedIn`."""
         body, _, signature = token.partition(".")
         wanted = await self._signature(body)
@@ -69,13 +74,13 @@ class People:
             claims = json.loads(_decoded(body)) if hmac.compare_digest(signature, wanted) else {}
         except (ValueError, TypeError, binascii.Error):
             claims = {}
-        if not claims or claims["x"] < now:
+        if not claims or claims["x"] < self._now():
             raise NotSignedIn("that token is not ours, or too old: sign in with POST /v1/sign-in")
         return User(claims["u"], claims["a"])
 
-    async def _known(self, token: str, now: float) -> User | None:
+    async def _known(self, token: str) -> User | None:
         try:
-            return await self.who(token, now)
+            return await self.who(token)
         except NotSignedIn:
             return None
 

@@ -35,11 +35,10 @@ class Reception:
         visits: Visits,
         metrics: WireMetrics,
         limits: Limits,
-        now: Callable[[], float],
         replica: str,
     ) -> None:
         self._hub, self._people, self._talk, self._visits = hub, people, talk, visits
-        self._metrics, self._limits, self._now, self._replica = metrics, limits, now, replica
+        self._metrics, self._limits, self._replica = metrics, limits, replica
         self.sessions: dict[Connection, Session] = {}
         self.unsigned: set[WebSocket] = set()
 
@@ -149,7 +148,7 @@ class Reception:
             raise Malformed("you have said hello already")
         if hello.v > VERSION:
             raise Malformed(f"this service speaks version {VERSION}, not {hello.v}")
-        user = await self._people.who(hello.token, self._now())
+        user = await self._people.who(hello.token)
         await self._visits.expect(user.name)
         if session.over:
             raise Gone("closed while signing in")

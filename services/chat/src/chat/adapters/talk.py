@@ -10,12 +10,13 @@ from chat.adapters.log import Receipt, RoomLog, Unavailable, append
 from chat.adapters.rooms import RoomStore
 from chat.adapters.session import Session
 from chat.adapters.visits import Visits
-from chat.contract import ChatError, Hub, Kind
+from chat.contract import ChatError, Hub
 from chat.core import events, frames
 from chat.core.limits import Meter, Rate
 from chat.core.names import is_dm, mentions, peer_in
 from chat.core.protocol import Delete, Edit, History, Message, Read, Say, Typing
 from chat.core.rooms import Forbidden, Role, Room
+from chat.metrics import WireMetrics
 
 __all__ = ["Talk", "TooOften"]
 
@@ -46,12 +47,13 @@ class Talk:
         blobs: Blobs,
         refuse: Callable[[Session, ChatError, str | None], None],
         visits: Visits,
+        metrics: WireMetrics,
         now: Callable[[], float],
         rate: Rate,
         room_rate: Rate,
     ) -> None:
         self._hub, self._log, self._rooms, self._blobs = hub, log, rooms, blobs
-        self._refuse, self._visits, self._now = refuse, visits, now
+        self._refuse, self._visits, self._metrics, self._now = refuse, visits, metrics, now
         self._by_user, self._by_room, self._typing = Meter(rate), Meter(room_rate), Meter(TYPING)
         self._slow: dict[tuple[str, str], float] = {}
 
@@ -99,9 +101,12 @@ class Talk:
             said.room, session.user, nonce, now, said.text, mentions=named, file=file, born=arrived
         )
         session.unanswered += 1
+        self._metrics.asked()
 
         def done(result: Receipt | Unavailable) -> None:
             session.unanswered -= 1
+            seconds = asyncio.get_running_loop().time() - arrived
+            self._metrics.answered(seconds, well=isinstance(result, Receipt))
             if isinstance(result, Unavailable):
                 return self._refuse(session, result, said.ref or said.nonce or None)
             acknowledged = frames.of("ack", room=said.room, id=result.id, nonce=nonce, ref=said.ref)
@@ -140,7 +145,7 @@ class Talk:
         room = self._require(session, request.room)
         room.require_voice(session.user, self._now(), admin=session.admin)
         if not self._typing.wait(f"{room.name}/{session.user}", asyncio.get_running_loop().time()):
-            self._visits.tell(room.name, Kind.TYPING.name[0].lower(), session.user)
+            self._visits.tell(room.name, {"type": "typing", "user": session.user})
 
     async def _change(self, session: Session, request: Edit | Delete, text: str | None) -> None:
         room, now = self._require(session, request.room), self._now()

@@ -11,7 +11,7 @@ import structlog
 from redis.asyncio import Redis
 
 from chat.adapters.feed import Feed, Followed
-from chat.adapters.log import RoomLog, append
+from chat.adapters.log import RoomLog, append, channel, room_of
 from chat.adapters.rooms import RoomStore, UnknownRoom
 from chat.adapters.roster import Roster
 from chat.adapters.session import Session
@@ -107,16 +107,16 @@ class Visits:
         if event["type"] == "change":
             self._begin(self._apply(room, event))
 
-    def told(self, channel: str, text: str) -> None:
+    def told(self, where: str, text: str) -> None:
         """Presence and typing of a room, and what is meant for one user."""
-        if channel.startswith("chat:inbox:"):
-            for session in self._devices.get(channel.removeprefix("chat:inbox:"), ()):
+        if where.startswith("chat:inbox:"):
+            for session in self._devices.get(where.removeprefix("chat:inbox:"), ()):
                 self._hub().send(session.connection, frames.frame(text.encode()))
                 self._begin(self._open(session, json.loads(text)))
             return
         kind = Kind.PRESENCE if text[:1] == "p" else Kind.TYPING
         user, _, message = text[1:].partition("\n")
-        room = channel[channel.find("{") + 1 : channel.rfind("}")]
+        room = room_of(where)
         body = f'{{"room":{json.dumps(room)},{message[1:]}'
         born = asyncio.get_running_loop().time()
         self._hub().publish(room, frames.frame(body.encode(), kind, f"{kind.name}/{room}/{user}", born))
@@ -131,7 +131,8 @@ class Visits:
         if name in session.rooms:
             raise Malformed(f"you are in {name} already")
         for member in _both(name) if is_dm(name) else [session.user]:
-            await self._rooms.enter(name, member)
+            if await self._rooms.enter(name, member) and member == session.user:
+                self.tell(name, {"type": "presence", "user": member, "state": "online", "at": self._now()})
         followed = await self.feed.follow(name)
         self._here[name].add(session)
         session.rooms.add(name)
@@ -247,10 +248,10 @@ class Visits:
         """Tell all devices of a user, on whichever replica."""
         self._begin(self._publish(_inbox(user), json.dumps(message, separators=(",", ":"))))
 
-    def tell(self, room: str, kind: str, user: str) -> None:
-        """Tell a room something that need not last."""
-        text = json.dumps({"type": "typing", "user": user}, separators=(",", ":"))
-        self._begin(self._publish(f"chat:{{{room}}}:live", f"{kind}{user}\n{text}"))
+    def tell(self, room: str, message: dict[str, Any]) -> None:
+        """Tell a room something of a user that need not last."""
+        text = json.dumps(message, separators=(",", ":"))
+        self._begin(self._publish(channel(room), f"{message['type'][0]}{message['user']}\n{text}"))
 
     async def _publish(self, channel: str, text: str) -> None:
         await self._redis.publish(channel, text)

@@ -1,0 +1,238 @@
+"""The chat as its users meet it: real processes, a real Valkey, real sockets, on free ports."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from redis import Redis
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+type Json = dict[str, Any]
+EVENTS = ("message", "edited", "deleted", "change")
+ADMIN = "let-me-in"
+
+
+def eventually[T](ask: Callable[[], T], within: float = 20.0) -> T:
+    """The first true answer of `ask`; fails when it does not come."""
+    deadline = time.monotonic() + within
+    while not (answer := ask()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {within:g} s in vain; the last answer was {answer!r}")
+        time.sleep(0.02)
+    return answer
+
+
+class Guest:
+    """One client. `seen` are all messages that came, in order."""
+
+    def __init__(self, replica: "Replica", name: str, token: str, **options: Any) -> None:
+        self.name, self.token, self.seen = name, token, list[Json]()
+        self._refs = 0
+        self._end = ExitStack()
+        opened = connect(replica.websocket, compression=None, max_size=2**24, close_timeout=1, **options)
+        self.socket: ClientConnection = self._end.enter_context(opened)
+        self.send("hello", token=token)
+        self.welcome = self.until("welcome")
+
+    def send(self, type: str, **body: object) -> None:
+        self.socket.send(json.dumps({"type": type, **body}))
+
+    def next(self, within: float = 10.0) -> Json:
+        message: Json = json.loads(self.socket.recv(within))
+        self.seen.append(message)
+        return message
+
+    def until(self, type: str, within: float = 10.0, **facts: object) -> Json:
+        """The next message of this type that has these facts. A refusal fails the test, unless it is
+        wanted."""
+        deadline = time.monotonic() + within
+        while True:
+            message = self.next(max(0.01, deadline - time.monotonic()))
+            if message["type"] == type and facts.items() <= message.items():
+                return message
+            assert message["type"] != "error", message
+
+    def ask(self, request: str, wanted: str, **body: object) -> Json:
+        """Send a request; its answer."""
+        self._refs += 1
+        ref = str(self._refs)
+        self.send(request, ref=ref, **body)
+        return self.until(wanted, ref=ref)
+
+    def join(self, room: str, after: int | None = None) -> Json:
+        return self.ask("join", "caught_up", room=room, after=after)
+
+    def say(self, room: str, text: str, **body: object) -> int:
+        """Say it; the id, once it is acknowledged."""
+        return int(self.ask("say", "ack", room=room, text=text, **body)["id"])
+
+    def events(self, room: str) -> list[Json]:
+        """What came to pass in `room`, as it came."""
+        return [one for one in self.seen if one["type"] in EVENTS and one["room"] == room]
+
+    def closed_with(self, within: float = 15.0) -> int:
+        """The code with which the service ends the connection."""
+        deadline = time.monotonic() + within
+        try:
+            while time.monotonic() < deadline:
+                self.next(max(0.01, deadline - time.monotonic()))
+        except ConnectionClosed as error:
+            return error.rcvd.code if error.rcvd else 1006
+        pytest.fail(f"the connection was still open after {within:g} s")
+
+    def leave(self) -> None:
+        self._end.close()
+
+
+class Replica:
+    """One process of the service, on ports and a folder of its own."""
+
+    def __init__(self, folder: Path, server: Any, **settings: object) -> None:
+        self.folder, self.server = folder, server
+        self.workspace = folder / "workspace"
+        self.workspace.mkdir(exist_ok=True)
+        self.guests: list[Guest] = []
+        self._pool = urllib3.PoolManager(retries=False, timeout=20)
+        named = {"chat_probe": "false", "chat_rate": 1000, "chat_room_rate": 10_000, "chat_linger": 0.5,
+                 "chat_admin_token": ADMIN, **settings}  # fmt: skip
+        self._environment = os.environ | {
+            "HOST": "127.0.0.1",
+            "PORT": str(_free_port()),
+            "CHAT_WS_PORT": "0",
+            "REDIS_URL": server.url,
+            "LAB_DATA": str(folder / "data"),
+            "LAB_WORKSPACE": str(self.workspace),
+            **{name.upper(): str(value) for name, value in named.items()},
+        }
+        self.url = f"http://127.0.0.1:{self._environment['PORT']}"
+        self.start()
+
+    def start(self) -> None:
+        """Start a process and wait until it is ready."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "chat"], env=self._environment, stdout=log, stderr=log
+            )
+        eventually(self._ready, 60.0)
+        self.websocket = str(self.ask("GET", "/v1/where")[1]["websocket"])
+
+    def ask(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Send bytes as they are, anything else as JSON; status and body."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        given = {"content-type": "application/json"} | (headers or {})
+        got = self._pool.request(method, self.url + path, headers=given, body=data)
+        self.headers = dict(got.headers)
+        return got.status, json.loads(got.data) if "json" in got.headers.get("content-type", "") else got.data
+
+    def sign_in(self, name: str, admin: bool = False, token: str = "") -> str:
+        status, body = self.ask(
+            "POST", "/v1/sign-in", {"name": name, "token": token, "admin": ADMIN if admin else ""}
+        )
+        assert status == 200, body
+        return str(body["token"])
+
+    def guest(self, name: str, *rooms: str, admin: bool = False, token: str = "", **options: Any) -> Guest:
+        """Somebody who has come in, and joined these rooms; a room that does not exist is made."""
+        guest = Guest(self, name, token or self.sign_in(name, admin), **options)
+        self.guests.append(guest)
+        for room in rooms:
+            guest.send("create", room=room)
+            guest.next()  # it may exist already
+            guest.join(room)
+        return guest
+
+    def metric(self, name: str, *labels: str) -> float:
+        """The sum of a metric's series with these labels."""
+        lines = bytes(self.ask("GET", "/metrics")[1]).decode().splitlines()
+        mine = [
+            line for line in lines if line.partition("{")[0] == name and all(one in line for one in labels)
+        ]
+        return sum(float(line.split()[-1]) for line in mine)
+
+    def kill(self) -> None:
+        """SIGKILL, and nothing is left of the process when this returns."""
+        self.process.kill()
+        self.process.wait()
+        self._pool.clear()
+
+    def terminate(self) -> int:
+        """SIGTERM, as an orchestrator stops a service; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        self._pool.clear()
+        return code
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def end(self) -> None:
+        for guest in self.guests:
+            guest.leave()
+        self.kill()
+
+    def _ready(self) -> bool:
+        if self.process.poll() is not None:
+            pytest.fail(f"the service ended: {self.log()[-3000:]}")
+        try:
+            return self.ask("GET", "/ready")[0] == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+type StartReplica = Callable[..., Replica]
+
+
+@pytest.fixture(scope="module")
+def start_replica(
+    start_redis: Callable[[], Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StartReplica]:
+    """A function that starts a replica, with a Valkey of its own unless `beside` another; keywords are
+    settings."""
+    started: list[Replica] = []
+
+    def start(beside: Replica | None = None, **settings: object) -> Replica:
+        server = beside.server if beside else start_redis()
+        started.append(Replica(tmp_path_factory.mktemp("chat"), server, **settings))
+        return started[-1]
+
+    yield start
+    for replica in started:
+        replica.end()
+
+
+@pytest.fixture(scope="module")
+def replica(start_replica: StartReplica) -> Replica:
+    """A replica that the tests of a module share."""
+    return start_replica()
+
+
+@pytest.fixture
+def redis(replica: Replica) -> Iterator[Redis]:
+    """The Valkey of that replica."""
+    with Redis.from_url(replica.server.url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+def patience() -> Callable[..., Any]:
+    """`eventually`."""
+    return eventually

@@ -1,0 +1,89 @@
+"""Files that people share: taken within limits, kept once, given back as bytes to save."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+
+def upload(replica: Any, token: str, name: str, body: bytes) -> tuple[int, Any]:
+    headers = {"authorization": f"Bearer {token}", "x-filename": quote(name)}
+    status, answer = replica.ask("POST", "/v1/files", body, headers)
+    return status, answer
+
+
+@pytest.fixture(scope="module")
+def small(start_replica: Any) -> Any:
+    return start_replica(chat_file_size=1000, chat_file_quota=2500)
+
+
+def test_a_file_comes_back_whole_in_parts_and_never_as_a_page(replica: Any) -> None:
+    token = replica.sign_in("ann-file")
+    status, kept = upload(replica, token, "a page.txt", b"<script>0123456789")
+    assert status == 201
+    where = f"/v1/files/{kept['id']}"
+    assert replica.ask("GET", where) == (200, b"<script>0123456789")
+    assert replica.headers["content-disposition"] == "attachment; filename*=UTF-8''a%20page.txt"
+    assert replica.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in replica.headers["content-security-policy"]
+    assert replica.headers["content-type"].startswith("text/plain")
+    assert replica.ask("GET", where, headers={"range": "bytes=8-11"}) == (206, b"0123")
+    assert replica.headers["content-range"] == "bytes 8-11/18"
+
+
+def test_the_same_file_is_kept_once(replica: Any) -> None:
+    token = replica.sign_in("ann-once")
+    ids = {upload(replica, token, f"{number}.png", b"the same")[1]["id"] for number in range(3)}
+    shas = {upload(replica, token, "x.png", b"the same")[1]["sha256"]}
+    assert (len(ids), len(shas)) == (3, 1)
+    assert len(list((replica.folder / "data/files").glob(f"*/{shas.pop()}"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("../../etc/passwd.txt", "passwd.txt"), ("a\r\nb: c.txt", "a_b_ c.txt"), ("C:\\x\\y.png", "y.png")],
+)
+def test_a_name_never_becomes_a_path(replica: Any, name: str, kept: str) -> None:
+    status, blob = upload(replica, replica.sign_in("ann-path", admin=True), name, b"x")
+    assert (status, blob["name"]) == (201, kept)
+
+
+@pytest.mark.parametrize("name", ["page.html", "code.js", "image.svg", "program.exe", "nothing"])
+def test_what_a_browser_might_run_is_not_taken(replica: Any, name: str) -> None:
+    status, answer = upload(replica, replica.sign_in("ann-type", admin=True), name, b"x")
+    assert (status, "not shared here" in answer["detail"]) == (415, True)
+
+
+def test_size_and_quota_are_bounded_and_what_is_refused_leaves_nothing(small: Any) -> None:
+    token = small.sign_in("ann")
+    assert upload(small, token, "large.bin.zip", b"x" * 1001)[0] == 413
+    assert [upload(small, token, f"{number}.zip", bytes([number]) * 1000)[0] for number in range(3)] == [
+        201,
+        201,
+        413,
+    ]
+    assert len(list((small.folder / "data/files").glob("*/*"))) == 2
+    assert list((small.folder / "data/files").glob("part-*")) == []
+    assert upload(small, token, "little.zip", b"x" * 400)[0] == 201
+
+
+def test_only_who_has_signed_in_shares(replica: Any) -> None:
+    assert upload(replica, "", "x.txt", b"x")[0] == 401
+    assert replica.ask("GET", "/v1/files/nothing")[0] == 404
+
+
+def test_a_file_expires(start_replica: Any, patience: Any) -> None:
+    replica = start_replica(chat_file_seconds=1)
+    status, blob = upload(replica, replica.sign_in("ann"), "brief.txt", b"x")
+    assert status == 201
+    patience(lambda: replica.ask("GET", f"/v1/files/{blob['id']}")[0] == 404)
+
+
+def test_a_message_can_carry_a_file(replica: Any) -> None:
+    ann, bob = replica.guest("ann-mail", "mail"), replica.guest("bob-mail", "mail")
+    _, blob = upload(replica, ann.token, "notes.txt", b"hello")
+    id = ann.say("mail", "look", file=blob["id"])
+    heard = bob.until("message", id=id)["file"]
+    assert heard == {"id": blob["id"], "name": "notes.txt", "type": "text/plain", "size": 5}
+    ann.send("say", room="mail", text="look", file="nothing", ref="x")
+    assert ann.until("error", ref="x")["code"] == "unknown"

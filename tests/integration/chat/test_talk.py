@@ -1,0 +1,169 @@
+"""What two people can do in one room, and what the service answers to whom."""
+
+import json
+from typing import Any
+
+import pytest
+
+
+def test_what_one_says_both_hear_once_and_it_is_acknowledged(replica: Any) -> None:
+    ann, bob = replica.guest("ann-a", "tea"), replica.guest("bob-a", "tea")
+    ids = [ann.say("tea", f"number {number}", nonce=f"n{number}") for number in range(5)]
+    bob.until("message", id=ids[-1])
+    heard = [(event["id"], event["text"]) for event in bob.events("tea") if event["id"] >= ids[0]]
+    assert heard == [(id, f"number {number}") for number, id in enumerate(ids)]
+    assert ids == list(range(ids[0], ids[0] + 5))
+
+
+def test_the_same_nonce_is_the_same_message(replica: Any) -> None:
+    ann, bob = replica.guest("ann-b", "nonces"), replica.guest("bob-b", "nonces")
+    first = ann.say("nonces", "once", nonce="same")
+    assert ann.say("nonces", "once", nonce="same") == first
+    last = ann.say("nonces", "other", nonce="other")
+    bob.until("message", id=last)
+    assert [event["id"] for event in bob.events("nonces")] == [first, last]
+
+
+def test_who_comes_back_gets_what_was_missed_once(replica: Any) -> None:
+    ann, bob = replica.guest("ann-c", "back"), replica.guest("bob-c", "back")
+    last = ann.say("back", "before")
+    bob.until("message", id=last)
+    bob.leave()
+    missed = [ann.say("back", f"missed {number}") for number in range(700)]
+    again = replica.guest("bob-c", token=bob.token)
+    again.join("back", after=last)
+    following = ann.say("back", "after")
+    again.until("message", id=following)
+    assert [event["id"] for event in again.events("back")] == [*missed, following]
+
+
+def test_an_edit_and_a_deletion_are_events_and_the_deleted_text_is_gone(replica: Any, redis: Any) -> None:
+    ann, bob = replica.guest("ann-d", "edits"), replica.guest("bob-d", "edits")
+    kept, gone = ann.say("edits", "a typo"), ann.say("edits", "a secret")
+    ann.ask("edit", "ack", room="edits", id=kept, text="no typo")
+    deleted = ann.ask("delete", "ack", room="edits", id=gone)["id"]
+    bob.until("deleted", id=deleted, target=gone)
+    assert [event["type"] for event in bob.events("edits")] == ["message", "message", "edited", "deleted"]
+    late = replica.guest("late-d")
+    late.join("edits", after=0)
+    assert [event["id"] for event in late.events("edits")] == [kept, kept + 2, deleted]
+    assert "a secret" not in json.dumps(redis.xrange("chat:{edits}:log"))
+
+
+def test_nobody_changes_what_somebody_else_said(replica: Any) -> None:
+    ann, bob = replica.guest("ann-e", "own"), replica.guest("bob-e", "own")
+    id = ann.say("own", "mine")
+    bob.send("edit", room="own", id=id, text="yours")
+    assert bob.until("error", code="forbidden")["detail"] == "that was said by somebody else"
+    ann.ask("command", "done", room="own", verb="role", user="bob-e", text="moderator")
+    bob.ask("delete", "ack", room="own", id=id)
+
+
+def test_a_private_message_reaches_whoever_is_offline_and_nobody_else(replica: Any) -> None:
+    ann = replica.guest("ann-f")
+    room = ann.join("@bob-f")["room"]
+    id = ann.say(room, "for you alone")
+    bob = replica.guest("bob-f")
+    (known,) = [one for one in bob.welcome["rooms"] if one["room"] == room]
+    assert (known["unread"], known["with"]) == (1, "ann-f")
+    bob.join("@ann-f", after=0)
+    assert [event["id"] for event in bob.events(room)] == [id]
+    eve = replica.guest("eve-f")
+    eve.send("join", room=room)
+    assert eve.until("error", code="forbidden")["detail"] == "that is a private conversation of two others"
+
+
+def test_a_private_message_opens_the_conversation_of_who_is_here(replica: Any) -> None:
+    ann, bob = replica.guest("ann-g"), replica.guest("bob-g")
+    room = ann.join("@bob-g")["room"]
+    ann.say(room, "psst")
+    assert bob.until("message", room=room)["text"] == "psst"
+    assert ann.say(room, "again") == bob.until("message", text="again")["id"]
+
+
+def test_mentions_and_unread_counts(replica: Any) -> None:
+    ann, bob = replica.guest("ann-h", "counts"), replica.guest("bob-h", "counts")
+    read = ann.say("counts", "one")
+    ann.say("counts", "two, @bob-h and @bob-h")
+    notice = bob.until("notice", why="mention")
+    assert (notice["room"], notice["from"]) == ("counts", "ann-h")
+    bob.send("read", room="counts", id=read)
+    (known,) = [one for one in bob.ask("rooms", "rooms")["rooms"] if one["room"] == "counts"]
+    assert (known["read"], known["unread"], known["mentions"]) == (read, 1, 1)
+
+
+def test_typing_is_throttled(replica: Any) -> None:
+    ann, bob = replica.guest("ann-i", "typing"), replica.guest("bob-i", "typing")
+    for _ in range(10):
+        ann.send("typing", room="typing")
+    last = ann.say("typing", "done")
+    bob.until("message", id=last)
+    assert len([one for one in bob.seen if one["type"] == "typing"]) <= 1
+
+
+def test_history_comes_in_pages(replica: Any) -> None:
+    ann = replica.guest("ann-j", "pages")
+    ids = [ann.say("pages", str(number)) for number in range(7)]
+    newest = ann.ask("history", "history", room="pages", before=ids[-1] + 1, limit=3)
+    assert [event["id"] for event in newest["items"]] == ids[-3:]
+    assert newest["more"]
+    oldest = ann.ask("history", "history", room="pages", before=ids[2], limit=3)
+    assert [event["id"] for event in oldest["items"]] == ids[:2]
+    assert not oldest["more"]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("{nope", "JSON"),
+        ('{"type": "say", "room": "tea"}', "text"),
+        ('{"type": "say", "room": "tea", "text": 7}', "str"),
+        ('{"type": "join", "room": "tea", "after": -1}', "after"),
+        ('{"room": "tea"}', "type"),
+        ("[1, 2]", "object"),
+    ],
+)
+def test_what_is_malformed_is_answered(replica: Any, text: str, word: str) -> None:
+    guest = replica.guest("ann-k", token=replica.sign_in("ann-k", admin=True))
+    guest.socket.send(text)
+    assert word in guest.until("error", code="malformed")["detail"]
+    guest.leave()
+
+
+def test_what_is_unknown_is_ignored(replica: Any) -> None:
+    guest = replica.guest("ann-l", "unknown")
+    guest.send("levitate", height=2)
+    assert guest.say("unknown", "still here") == 1
+    assert [one for one in guest.seen if one["type"] == "error"][1:] == []
+
+
+def test_who_only_makes_mistakes_gets_1008(replica: Any) -> None:
+    guest = replica.guest("ann-m")
+    for _ in range(21):
+        guest.socket.send("{")
+    assert guest.closed_with() == 1008
+
+
+@pytest.mark.parametrize("token", ["", "x.y", "e30.00"])
+def test_no_token_no_entry(replica: Any, token: str) -> None:
+    from websockets.sync.client import connect
+
+    with connect(replica.websocket) as socket:
+        socket.send(json.dumps({"type": "hello", "token": token}))
+        assert json.loads(socket.recv(5))["code"] == "not_signed_in"
+        with pytest.raises(Exception, match="1008"):
+            socket.recv(5)
+
+
+def test_a_name_belongs_to_who_was_first(replica: Any) -> None:
+    token = replica.sign_in("first")
+    status, body = replica.ask("POST", "/v1/sign-in", {"name": "first"})
+    assert (status, "taken" in body["detail"]) == (409, True)
+    assert replica.sign_in("first", token=token)
+
+
+def test_the_protocol_is_served_as_a_schema(replica: Any) -> None:
+    status, schema = replica.ask("GET", "/v1/protocol")
+    assert status == 200
+    assert {"Say", "Join", "Command"} <= set(schema["$defs"])
+    assert schema["$defs"]["Say"]["properties"]["text"]["maxLength"] == 4000
