@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from lab import Ended, LabError, WrongUsage
+from lab import Ended, LabError, WrongUsage, clients
 from lab.bench import commands as bench_commands
 from lab.compare import commands as compare_commands
 from lab.experiments import commands as experiment_commands
@@ -39,6 +39,7 @@ for group in (
     load_commands,
     supervisor_commands,
     scaffold_commands,
+    clients,
 ):
     group.register(app)
 
