@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 
 def test_what_one_says_both_hear_once_and_it_is_acknowledged(replica: Any) -> None:
@@ -146,8 +147,6 @@ def test_who_only_makes_mistakes_gets_1008(replica: Any) -> None:
 
 @pytest.mark.parametrize("token", ["", "x.y", "e30.00"])
 def test_no_token_no_entry(replica: Any, token: str) -> None:
-    from websockets.sync.client import connect
-
     with connect(replica.websocket) as socket:
         socket.send(json.dumps({"type": "hello", "token": token}))
         assert json.loads(socket.recv(5))["code"] == "not_signed_in"
@@ -160,6 +159,22 @@ def test_a_name_belongs_to_who_was_first(replica: Any) -> None:
     status, body = replica.ask("POST", "/v1/sign-in", {"name": "first"})
     assert (status, "taken" in body["detail"]) == (409, True)
     assert replica.sign_in("first", token=token)
+
+
+def test_one_need_not_wait_for_the_welcome(replica: Any) -> None:
+    with connect(replica.websocket) as socket:
+        socket.send(json.dumps({"type": "hello", "token": replica.sign_in("eager")}))
+        socket.send(json.dumps({"type": "join", "room": "general"}))
+        types = [json.loads(socket.recv(5))["type"] for _ in range(3)]
+    assert types == ["welcome", "joined", "caught_up"]
+
+
+def test_the_service_measures_itself_from_outside(start_replica: Any, patience: Any) -> None:
+    replica = start_replica(chat_probe=True)
+    patience(lambda: replica.metric("chat_client_seconds_count") >= 2)
+    assert replica.metric("chat_fan_out_seconds_count") >= 2
+    assert replica.metric("chat_fan_out_seconds_sum") < 60
+    assert "probe" not in str(replica.guest("ann").welcome["rooms"])
 
 
 def test_the_protocol_is_served_as_a_schema(replica: Any) -> None:

@@ -21,7 +21,7 @@ class Frame:
     """One WebSocket frame, built once for all who get it.
 
     A later frame of the same `key` makes an earlier one that still waits superfluous; an empty key never does.
-    `born` is the loop's time at which what it tells came here.
+    `born` is the loop's time at which what it tells came here; 0 for an answer, and for what is told again.
     """
 
     data: bytes

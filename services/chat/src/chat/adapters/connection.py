@@ -111,7 +111,7 @@ class WebSocket(asyncio.Protocol):
             raise Gone("this connection is closed")
         self._transport.write(batch.data)
         self._metrics.wrote(batch)
-        if self._sampled:
+        if self._sampled and batch.born:
             self._metrics.took(self._loop.time() - batch.born)
 
     def ping(self) -> None:

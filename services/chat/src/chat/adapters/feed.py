@@ -153,7 +153,7 @@ class Feed:
     def _release(self, followed: Followed, text: str, born: float) -> None:
         born = born or asyncio.get_running_loop().time()
         frame = frames.frame(text.encode(), Kind.MESSAGE, "", born)
-        followed.recent.append((_id_of(text), frame))
+        followed.recent.append((_id_of(text), Frame(frame.data)))
         self._publish(followed.name, frame)
         if not is_message(text):
             self._notice(followed, text)

@@ -73,7 +73,7 @@ class Reception:
             request = decode(text)
             if request is None:
                 return  # of a newer version, say
-            if not session.user and not isinstance(request, Hello):
+            if not (session.user or session.waiting or isinstance(request, Hello)):
                 raise NotSignedIn("say hello first")
         except (Malformed, NotSignedIn) as error:
             return self._fault(session, error, None)

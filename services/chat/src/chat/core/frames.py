@@ -37,4 +37,8 @@ def batch(frames: Sequence[Frame]) -> Batch:
     if len(frames) == 1:
         (one,) = frames
         return Batch(one.data, 1, one.born)
-    return Batch(b"".join([one.data for one in frames]), len(frames), min(one.born for one in frames))
+    return Batch(
+        b"".join([one.data for one in frames]),
+        len(frames),
+        min([one.born for one in frames if one.born], default=0.0),
+    )
