@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from a1_scraper import scraper
 from a2_chat import chat
 from m2_primes import primes
 from overview import overview
@@ -15,7 +16,7 @@ HERE = Path(__file__).parent
 
 def build(folder: Path) -> None:
     """Write each dashboard as `<name>.json` into `folder`."""
-    for dashboard in (overview(), downloader(), log_pipeline(), chat(), primes()):
+    for dashboard in (overview(), downloader(), log_pipeline(), chat(), primes(), scraper()):
         text = json.dumps(dashboard.json(), indent=2, ensure_ascii=False)
         (folder / f"{dashboard.name}.json").write_text(text + "\n")
 

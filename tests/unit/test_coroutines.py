@@ -1,13 +1,14 @@
 """The asyncio ports: what they measure, and that time is the loop's."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from lab.grader.virtual import virtual_loop
-from lab_kit.coroutines import AsyncPorts, LoopClock, measured
+from lab_kit.coroutines import AsyncPorts, LoopClock, measured, on_loop
 from lab_kit.metrics import Metrics
 from lab_kit.timeline import Timeline
 
@@ -91,6 +92,15 @@ def test_only_contended_waits_are_observed(contended: bool) -> None:
 
     run(work)
     assert bench.value("lab_lock_wait_seconds_count", lock="room") == (1 if contended else 0)
+
+
+def test_a_thread_looks_on_the_loop() -> None:
+    async def work() -> None:
+        loop, here = asyncio.get_running_loop(), threading.get_ident()
+        assert await asyncio.to_thread(on_loop, loop, threading.get_ident) == here
+        assert on_loop(loop, threading.get_ident) == here
+
+    run(work)
 
 
 def test_plain_ports_are_asyncio() -> None:

@@ -66,6 +66,20 @@ def plain_semaphore(name: str, value: int) -> asyncio.Semaphore:
     return asyncio.Semaphore(value)
 
 
+def on_loop[T](loop: asyncio.AbstractEventLoop, look: Callable[[], T], seconds: float = 1.0) -> T:
+    """What `look` returns, run on `loop`, whichever thread asks. Raises TimeoutError if the loop is blocked.
+
+    A scrape comes on a thread of its own, and between two awaits of an asyncio engine nothing is consistent.
+    """
+
+    async def looked() -> T:
+        return look()
+
+    if asyncio._get_running_loop() is loop:
+        return look()
+    return asyncio.run_coroutine_threadsafe(looked(), loop).result(seconds)
+
+
 @dataclass(frozen=True)
 class AsyncPorts:
     """What every asyncio engine gets; a challenge extends it with its own transport or stores."""

@@ -1,0 +1,1 @@
+"""The real ports: HTTP, robots.txt, HTML, Redis."""

@@ -1,0 +1,120 @@
+"""HTTP on aiohttp: one answer for each request, with a limit on everything a server may do to us."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp.client_exceptions import (
+    ClientConnectorDNSError,
+    ClientError,
+    ConnectionTimeoutError,
+    ContentTypeError,
+    InvalidURL,
+)
+from yarl import URL
+
+from scraper.adapters.hosts import AllowedHosts, PrivateAddress
+from scraper.adapters.robots import AGENT
+from scraper.contract import Answer, ConnectionLost, FetchError, NameUnknown, Refused, TimedOut, TooLarge
+
+__all__ = ["HttpFetcher", "Phases"]
+
+READ = ("text/", "application/xhtml+xml")
+USER_AGENT = f"{AGENT}/1.0 (a crawler that is being studied)"
+DRAINED = 64 * 1024
+"""Bytes of a body that nobody wants which are read to keep the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Seconds for each phase, and bytes of a body once it is decoded."""
+
+    connect: float = 5.0
+    first_byte: float = 15.0
+    total: float = 60.0
+    body: int = 4 * 1024 * 1024
+
+
+class HttpFetcher:
+    """See `contract.Fetcher`. Connections are kept; redirects and cookies are not followed or kept."""
+
+    def __init__(self, hosts: AllowedHosts, phases: Phases | None = None, connections: int = 256) -> None:
+        self._hosts, self._phases = hosts, phases or Phases()
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get(self, url: str) -> Answer:
+        if not self._hosts.allows(url):
+            raise Refused(f"{url!r}: the host is not in LAB_ALLOWED_HOSTS, or its address is private")
+        with _translated(url):
+            async with asyncio.timeout(self._phases.total):
+                return await self._answer(url)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session:
+            await self._session.close()
+
+    async def _answer(self, url: str) -> Answer:
+        async with self._opened().get(URL(url, encoded=True), allow_redirects=False) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            if not _is_read(headers) or response.status >= 300:
+                return Answer(response.status, headers)
+            length = response.content_length or 0
+            if length > self._phases.body:
+                raise TooLarge(f"{url} has {length} bytes, {self._phases.body} are read")
+            return Answer(response.status, headers, await self._body(url, response))
+
+    async def _body(self, url: str, response: aiohttp.ClientResponse) -> bytes:
+        """The decoded body; a bomb is noticed piece by piece, as each is decoded."""
+        pieces, size = [], 0
+        async for piece in response.content.iter_any():
+            size += len(piece)
+            if size > self._phases.body:
+                response.close()
+                raise TooLarge(f"{url} has more than {self._phases.body} bytes once it is decoded")
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        """The session, made on the loop that uses it."""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                limit=self._connections, resolver=self._hosts, ttl_dns_cache=60, keepalive_timeout=15
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": USER_AGENT, "Accept": "text/html,application/xhtml+xml,*/*;q=0.5"},
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=self._phases.connect, sock_read=self._phases.first_byte
+                ),
+            )
+        return self._session
+
+
+def _is_read(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "text/plain").lower().startswith(READ)
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    """aiohttp's errors, and the system's, as the contract's."""
+    try:
+        yield
+    except FetchError:
+        raise
+    except ConnectionTimeoutError as error:
+        raise TimedOut(f"{url}: no connection in time") from error
+    except TimeoutError as error:
+        raise TimedOut(f"{url}: no answer in time") from error
+    except ClientConnectorDNSError as error:
+        if isinstance(error.os_error, PrivateAddress):
+            raise Refused(str(error.os_error)) from error
+        raise NameUnknown(f"{url}: {error.os_error}") from error
+    except (InvalidURL, ContentTypeError) as error:
+        raise Refused(f"{url}: {error}") from error
+    except (ClientError, OSError) as error:
+        raise ConnectionLost(f"{url}: {str(error) or type(error).__name__}") from error

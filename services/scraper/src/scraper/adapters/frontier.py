@@ -1,0 +1,160 @@
+"""The frontier in Redis: it outlives every engine, and several share it."""
+
+import asyncio
+import json
+import uuid
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from scraper.adapters import scripts
+from scraper.contract import Crawl, FrontierUnavailable, Link, Page, Taken
+from scraper.core.seen import fingerprint
+from scraper.core.shares import rank
+from scraper.core.urls import host_of, origin_of, path_of
+
+__all__ = ["FILES", "RedisFrontier", "prefix"]
+
+FILES, ALIVE = "lab:scraper:files", "lab:scraper:alive:"
+LEASE_SECONDS, BEAT_SECONDS = 15, 3.0
+BUCKETS = 16_384
+"""Sets of fingerprints: of up to 512 integers each, which Redis keeps in eight bytes each."""
+KNOWN, BATCH = 100_000, 64
+
+
+def prefix(crawl: str) -> str:
+    """Of the keys of one crawl, all in one slot."""
+    return f"lab:scraper:{{{crawl}}}:"
+
+
+class RedisFrontier:
+    """See `contract.Frontier`. What this engine has taken is its own while `beat` runs: who has not been heard of
+    for `LEASE_SECONDS` has died, and its links are given back. Pages that end at about the same time are written
+    together.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis
+        self.owner = uuid.uuid4().hex[:12]
+        names = ("OPEN", "TAKE", "FINISH", "GIVE_BACK", "REAP", "CLOSE")
+        self._scripts = {name: self._redis.register_script(getattr(scripts, name)) for name in names}
+        self._crawls: dict[str, Crawl] = {}
+        self._known: dict[str, set[str]] = {}
+        self._written: dict[str, asyncio.Task[None]] = {}
+        self._waiting: dict[str, deque[tuple[Page, asyncio.Future[bool]]]] = {}
+
+    async def open(self, crawl: Crawl, links: Sequence[Link]) -> None:
+        self._crawls[crawl.id] = crawl
+        bounds = (crawl.pages, crawl.domain_pages, crawl.domains)
+        await self._alive()
+        await self._call("OPEN", crawl.id, *bounds, json.dumps(self._packed(crawl, links)))
+
+    async def take(self, crawl: str, most: int, skip: Collection[str]) -> Taken:
+        unfinished, found = await self._call("TAKE", crawl, self.owner, most, *skip)
+        return Taken(
+            [_link(origin, item) for origin, item in zip(found[::2], found[1::2], strict=True)], unfinished
+        )
+
+    async def finish(self, crawl: str, page: Page) -> bool:
+        ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(crawl, deque()).append((page, ended))
+        if crawl not in self._written:
+            # A task of its own: a visit that is cancelled does not cancel what others have written.
+            self._written[crawl] = asyncio.create_task(self._write(crawl), name="frontier")
+        return await ended
+
+    async def give_back(self, crawl: str, links: Sequence[Link]) -> None:
+        await self._call("GIVE_BACK", crawl, self.owner, *(link.url for link in links))
+
+    async def close(self, crawl: str) -> None:
+        await self._call("CLOSE", crawl)
+        for kept in (self._crawls, self._known):
+            kept.pop(crawl, None)
+
+    async def counts(self, crawl: str) -> dict[str, int]:
+        """Of all engines together: waiting, held, done, fetched, failed."""
+        found = await self._redis.hgetall(prefix(crawl) + "c")
+        return {name: int(found.get(name, 0)) for name in ("waiting", "held", "done", "fetched", "failed")}
+
+    async def beat(self) -> None:
+        """Live, and look who does not, for ever; Redis may be away for a while."""
+        while True:
+            with suppress(FrontierUnavailable):
+                await self._alive()
+                for crawl in list(self._crawls):
+                    await self._call("REAP", crawl, keys=(ALIVE,))
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _alive(self) -> None:
+        try:
+            await self._redis.set(ALIVE + self.owner, 1, ex=LEASE_SECONDS)
+        except RedisError as error:
+            raise FrontierUnavailable(str(error)) from error
+
+    async def _write(self, crawl: str) -> None:
+        waiting = self._waiting[crawl]
+        try:
+            while waiting:
+                batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
+                await self._written_together(crawl, batch)
+        finally:
+            del self._written[crawl]
+
+    async def _written_together(self, crawl: str, batch: Sequence[tuple[Page, asyncio.Future[bool]]]) -> None:
+        try:
+            texts = [self._text(crawl, page) for page, _ in batch]
+            kept = await self._call("FINISH", crawl, self.owner, *texts, keys=(FILES,))
+        except Exception as error:
+            self._known.pop(crawl, None)  # nobody knows whether their links were added
+            for _, ended in batch:
+                if not ended.done():
+                    ended.set_exception(error)
+            return
+        if not all(kept):
+            self._known.pop(crawl, None)  # what a page that is not ours any more links to was not added
+        for (_, ended), one in zip(batch, kept, strict=True):
+            if not ended.done():  # whoever waited may have been cancelled
+                ended.set_result(bool(one))
+
+    async def _call(self, name: str, crawl: str, *arguments: str | int, keys: Sequence[str] = ()) -> Any:
+        try:
+            return await self._scripts[name](keys=[prefix(crawl), *keys], args=arguments)
+        except RedisError as error:
+            raise FrontierUnavailable(f"the frontier of crawl {crawl!r}: {error}") from error
+
+    def _text(self, crawl: str, page: Page) -> str:
+        link, home = page.link, origin_of(page.link.url)
+        shown = {
+            "url": link.url, "depth": link.depth, "status": page.status, "error": page.error, "title": page.title,
+            "size": page.size, "seconds": round(page.seconds, 4), "index": page.index,
+            "links": [one.url.removeprefix(home) for one in page.follow],
+        }  # fmt: skip
+        files = [json.dumps({"crawl": crawl, "url": url}) for url in page.files]
+        outcome = "failed" if page.error else "fetched"
+        new = self._packed(self._crawls[crawl], page.follow) if crawl in self._crawls else []
+        text = {"url": link.url, "outcome": outcome, "page": json.dumps(shown), "files": files, "links": new}
+        return json.dumps(text)
+
+    def _packed(self, crawl: Crawl, links: Iterable[Link]) -> list[list[object]]:
+        """Those that this engine has not sent before: most links of a page lead to what is long known."""
+        known = self._known.setdefault(crawl.id, set())
+        if len(known) > KNOWN:
+            known.clear()
+        new = [link for link in links if link.url not in known and link.depth <= crawl.depth]
+        known.update(link.url for link in new)
+        return [_pack(link, rank(link, crawl.prefer)) for link in new]
+
+
+def _pack(link: Link, place: int) -> list[object]:
+    mark, origin = fingerprint(link.url), origin_of(link.url)
+    item = f"{link.depth} {link.hops} {path_of(link.url)}"
+    return [origin, host_of(origin), str(mark % BUCKETS), str(mark // BUCKETS), place, item]
+
+
+def _link(origin: str, item: str) -> Link:
+    depth, hops, path = item.split(" ", 2)
+    return Link(origin + path, int(depth), int(hops))

@@ -1,0 +1,1 @@
+"""The graded requirements of A1."""

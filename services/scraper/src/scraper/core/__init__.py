@@ -1,0 +1,1 @@
+"""Pure logic: no await, no I/O, no clock."""

@@ -1,0 +1,38 @@
+"""Places where a site has no end: calendars, and paths that repeat themselves."""
+
+import re
+from collections import defaultdict
+from functools import lru_cache
+
+from scraper.core.urls import origin_of, path_of
+
+__all__ = ["Traps"]
+
+REPEATED = re.compile(r"(/[^/?]+(?:/[^/?]+)?)\1\1")
+DEEPEST = 20
+CALENDAR = re.compile(r"/(?:19|20|21)\d\d[/-](?:0?[1-9]|1[0-2])\b|[?&](?:year|month|date|day)=", re.I)
+CALENDAR_PAGES, MOST_SITES = 50, 10_000
+
+
+class Traps:
+    """What one engine has met: at most `CALENDAR_PAGES` pages of each site's calendar are worth a visit."""
+
+    def __init__(self) -> None:
+        self._dated: dict[str, set[str]] = defaultdict(set)
+
+    def holds(self, url: str) -> bool:
+        """Whether `url` leads nowhere."""
+        endless, dated = _looks(path_of(url))
+        if not dated or endless or len(self._dated) > MOST_SITES:
+            return endless
+        pages = self._dated[origin_of(url)]
+        if len(pages) < CALENDAR_PAGES:
+            pages.add(url)
+        return url not in pages
+
+
+@lru_cache(maxsize=16_384)
+def _looks(path: str) -> tuple[bool, bool]:
+    """Whether it repeats itself or goes too deep; whether it is a date's."""
+    endless = path.count("/") > DEEPEST or REPEATED.search(path) is not None
+    return endless, CALENDAR.search(path) is not None
