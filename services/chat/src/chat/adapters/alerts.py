@@ -15,12 +15,17 @@ ALERTS, GROUP, ROOM, SPEAKER = "lab:alerts", "chat", "ops", "log-pipeline"
 LONGEST = 2000
 
 
-class Alert(BaseModel, extra="allow"):
+class Alert(BaseModel):
     """What is used of an alert; more may be there."""
 
-    name: str = Field(default="alert", max_length=200)
-    severity: str = Field(default="warning", max_length=32)
-    text: str = Field(default="", max_length=100_000)
+    rule: str = Field(max_length=200)
+    text: str = Field(max_length=100_000)
+
+
+class Raised(BaseModel):
+    """The body of an `alert.raised` message."""
+
+    alert: Alert
 
 
 class Alerts:
@@ -31,10 +36,10 @@ class Alerts:
 
     async def handle(self, message: Message) -> None:
         """Returns when it is in the room's log; raises `Reject` for what is no alert."""
-        if message.type != "alert":
+        if message.type != "alert.raised":
             raise Reject(f"{message.type!r} is no alert")
-        alert = read_body(message, Alert)
-        text = f"[{alert.severity}] {alert.name}: {alert.text}".strip().rstrip(":")[:LONGEST]
+        alert = read_body(message, Raised).alert
+        text = f"{alert.rule}: {alert.text}"[:LONGEST]
         try:
             await append(self._log, events.message(ROOM, SPEAKER, message.id, self._now(), text))
         except Unavailable as error:
