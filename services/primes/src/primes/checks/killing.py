@@ -7,7 +7,7 @@ from contextlib import suppress
 from multiprocessing import resource_tracker
 
 from lab.grader.leaks import nothing_left
-from primes.adapters.memory import memory_board
+from primes.adapters.memory import MemoryBoard, memory_board
 from primes.adapters.processes import ProcessCrew
 from primes.contract import Happened, Job, Limits, News, Ports, PrimeCalculator, State
 
@@ -42,12 +42,22 @@ class KillingCrew(ProcessCrew):
 def killed_at_work(engine: type[PrimeCalculator]) -> tuple[State, Mapping[str, int] | None, int]:
     """How a job of real work ends, and how many workers were killed meanwhile. Raises Leaked."""
     resource_tracker.ensure_running()  # it stays: no fault of the engine
-    with nothing_left():
-        crew = KillingCrew(2)
-        calculator = engine(Ports(crew=lambda: crew, board=memory_board), Limits(workers=2, tile=1 << 20))
-        calculator.start([])
-        job = Job(0, 20_000_000)
-        calculator.submit(job)
-        status = calculator.wait(job.id, SECONDS)
-        calculator.stop(0.0)
+    boards: list[MemoryBoard] = []
+
+    def board(job: Job, tiles: int) -> MemoryBoard:
+        boards.append(memory_board(job, tiles))
+        return boards[-1]
+
+    try:
+        with nothing_left():
+            crew = KillingCrew(2)
+            calculator = engine(Ports(crew=lambda: crew, board=board), Limits(workers=2, tile=1 << 20))
+            calculator.start([])
+            job = Job(0, 20_000_000)
+            calculator.submit(job)
+            status = calculator.wait(job.id, SECONDS)
+            calculator.stop(0.0)
+    finally:
+        for one in boards:  # what was found to be left is not left for ever
+            one.close()
     return status.state, status.answer, crew.killed
