@@ -151,6 +151,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, help="kills of each kind")
     parser.add_argument("--busy", action="store_true", help="has no effect: nothing here depends on it")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # so that what was started is also ended
     right = [
         report("a process of the local crew", local(options.rounds)),
         report("a whole Celery worker", remote(options.rounds)),
