@@ -79,9 +79,9 @@ def shared_memory() -> Path | None:
     return SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
 
 
-def in_turn(rounds: int, runs: Mapping[str, Callable[[], Result]]) -> dict[str, list[Result]]:
+def in_turn[T](rounds: int, runs: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
     """`rounds` of each, interleaved."""
-    results: dict[str, list[Result]] = {name: [] for name in runs}
+    results: dict[str, list[T]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
             results[name].append(run())

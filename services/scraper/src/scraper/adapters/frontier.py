@@ -21,7 +21,7 @@ __all__ = ["FILES", "RedisFrontier", "prefix"]
 
 FILES, ALIVE = "lab:scraper:files", "lab:scraper:alive:"
 LEASE_SECONDS, BEAT_SECONDS = 15, 3.0
-BUCKETS = 16_384
+BUCKETS = 4096
 """Sets of fingerprints: of up to 512 integers each, which Redis keeps in eight bytes each."""
 KNOWN, BATCH = 100_000, 64
 

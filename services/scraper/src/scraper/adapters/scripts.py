@@ -151,7 +151,7 @@ for _, origin in ipairs(redis.call('LRANGE', p .. 'turns', 0, -1)) do
 end
 redis.call('UNLINK', p .. 'turns', p .. 'w', p .. 'accepted')
 redis.call('HSET', C, 'waiting', 0)
-for first = 0, 16383, 1024 do
+for first = 0, 4095, 1024 do
   local keys = {}
   for n = first, first + 1023 do keys[#keys + 1] = p .. 'seen:' .. n end
   redis.call('UNLINK', unpack(keys))

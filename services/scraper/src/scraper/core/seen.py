@@ -6,6 +6,9 @@ from hashlib import blake2b
 __all__ = ["Seen", "fingerprint"]
 
 
+ALL = (1 << 64) - 1
+
+
 def fingerprint(url: str) -> int:
     """64 bits, never 0. Among ten million URLs two are taken for one with a probability of 3 in a million."""
     return int.from_bytes(blake2b(url.encode(), digest_size=8).digest()) or 1
@@ -23,7 +26,8 @@ class Seen:
 
     def add(self, url: str) -> bool:
         """Whether `url` is new."""
-        if not self._put(fingerprint(url)):
+        # Python's own hash: 64 bits too, with a secret of the process, and a string computes it once.
+        if not self._put(hash(url) & ALL or 1):
             return False
         self._count += 1
         if 3 * self._count > 2 * len(self._slots):

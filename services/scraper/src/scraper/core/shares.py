@@ -80,12 +80,14 @@ class Shares:
         return self._crawl.pages - self.done - len(self.held)
 
     def _add(self, link: Link) -> bool:
+        if link.depth > self._crawl.depth or not self._seen.add(link.url):
+            return False
         host = host_of(origin_of(link.url))
         accepted = self._accepted.get(host, 0)
         full = accepted >= self._crawl.domain_pages or (
             not accepted and len(self._accepted) >= self._crawl.domains
         )
-        if full or link.depth > self._crawl.depth or not self._seen.add(link.url):
+        if full:
             return False
         self._accepted[host] = accepted + 1
         self._queue(link).append(_packed(link))

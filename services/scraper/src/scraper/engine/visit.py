@@ -1,7 +1,7 @@
 """One link: asked for politely, again if that may help, and read without holding up anybody."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from scraper.contract import Answer, Crawl, FetchError, Found, Limits, Link, Page, Ports
@@ -16,6 +16,8 @@ from scraper.engine.robots import REDIRECTS, Robots
 __all__ = ["Visits"]
 
 AGENT = "concurrency-lab"
+REMEMBERED = 20_000
+"""Links whose target is known."""
 SMALL = 32 * 1024
 """Bytes of a page that is parsed at once: to hand it to a thread would take longer."""
 
@@ -42,6 +44,7 @@ class Visits:
         self._ports, self._limits, self._hosts = ports, limits, hosts
         self._robots = Robots(ports, self._get, limits.domains)
         self._traps = Traps()
+        self._targets: dict[tuple[str, str], str | None] = {}
         self.errors: Counter[str] = Counter()
         self.retries = 0
 
@@ -114,11 +117,25 @@ class Visits:
         found: Found = await self._ports.offload(self._ports.parse_page, answer.body, content_type)
         return found
 
-    def _links(self, url: str, found: Found) -> Iterator[str]:
+    def _links(self, url: str, found: Found) -> list[str]:
         """Each wanted target once, in the order of the page."""
         base = join(url, found.base) or url if found.base else url
-        targets: Iterable[str | None] = dict.fromkeys(join(base, href) for href in found.hrefs)
-        return (target for target in targets if target and self._wanted(target))
+        targets = dict.fromkeys([self._target(base, href) for href in found.hrefs])
+        return [target for target in targets if target]
+
+    def _target(self, base: str, href: str) -> str | None:
+        """Where a link leads, None if nowhere that is wanted. Most links of a site are on every page of it."""
+        if not href.startswith("/"):
+            return self._decided(join(base, href))
+        key = (origin_of(base), href)
+        if key not in self._targets:
+            if len(self._targets) >= REMEMBERED:
+                self._targets.clear()
+            self._targets[key] = self._decided(join(base, href))
+        return self._targets[key]
+
+    def _decided(self, target: str | None) -> str | None:
+        return target if target and self._wanted(target) else None
 
     def _wanted(self, url: str) -> bool:
         return self._ports.allowed(url) and not self._traps.holds(url)

@@ -1,0 +1,76 @@
+"""The reference engine with everything on: robots.txt, buckets, breakers, retries, metrics, pages kept."""
+
+import argparse
+import asyncio
+import time
+from dataclasses import fields
+from urllib.parse import urlsplit
+
+import uvloop
+from crawl_pages import LINK, said
+
+from lab_kit.coroutines import measured
+from lab_kit.metrics import Metrics
+from lab_kit.streams import connect
+from lab_kit.timeline import Timeline
+from scraper.adapters.fetcher import HttpFetcher
+from scraper.adapters.frontier import RedisFrontier
+from scraper.adapters.hosts import AllowedHosts
+from scraper.adapters.memory import MemoryFrontier
+from scraper.adapters.registry import Registry
+from scraper.adapters.robots import parse_robots
+from scraper.contract import Crawl, Found, Frontier, Limits, Page, Ports, Status
+from scraper.engine import Crawler
+from scraper.metrics import FetchMetrics
+
+
+def parse(body: bytes, content_type: str) -> Found:
+    return Found(hrefs=[path.decode() for path in LINK.findall(body)])
+
+
+async def crawl(seed: str, workers: int, redis_url: str) -> str:
+    pages: list[Page] = []
+    redis = connect(redis_url) if redis_url else None
+    frontier: Frontier = RedisFrontier(redis) if redis else MemoryFrontier(pages.append)
+    metrics, timeline, ended = Metrics("scraper"), Timeline(), asyncio.Event()
+    common = measured(metrics.of("reference", timeline), workers, timeline)
+    hosts = AllowedHosts([urlsplit(seed).netloc], seed)
+    fetcher = HttpFetcher(hosts, connections=workers)
+
+    def finished(status: Status) -> None:
+        ended.set()
+
+    ports = Ports(
+        **{one.name: getattr(common, one.name) for one in fields(common)},
+        fetcher=FetchMetrics(metrics).wrap(fetcher, "reference", time.perf_counter),
+        frontier=frontier,
+        parse_page=parse,
+        parse_robots=parse_robots,
+        offload=asyncio.to_thread,
+        allowed=hosts.allows,
+        finished=finished,
+    )
+    limits = Limits(workers=workers, per_domain=workers, rate=1e6, burst=1_000_000, window=1024)
+    crawler = Crawler(ports, limits)
+    await crawler.start([])
+    wanted = Crawl((seed,), depth=100, pages=1_000_000, domain_pages=1_000_000)
+    began = time.perf_counter()
+    await crawler.submit(wanted)
+    await ended.wait()
+    seconds = time.perf_counter() - began
+    await crawler.stop(0.0)
+    await fetcher.close()
+    urls = {page.link.url for page in pages if page.error is None}
+    if redis:
+        urls = {page["url"] async for page in Registry(redis).every_page(wanted.id) if not page["error"]}
+        await redis.aclose()
+    return said(urls, seconds)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("seed")
+    parser.add_argument("workers", type=int)
+    parser.add_argument("--redis", default="")
+    options = parser.parse_args()
+    print(uvloop.run(crawl(options.seed, options.workers, options.redis)))
