@@ -202,7 +202,9 @@ def ask(url: str, method: str, path: str, body: object = None) -> Json:
 def main(arguments: Sequence[str]) -> None:
     """The command. Ends the process with 1 and one sentence where it cannot go on."""
     base = int(os.environ.get("LAB_PORT_BASE") or 8000)
-    parser = argparse.ArgumentParser(prog="lab chat", description="Talk in a terminal.", epilog=HELP)
+    parser = argparse.ArgumentParser(
+        prog="lab chat", description="Talk in a terminal. Example: lab chat --name ada", epilog=HELP
+    )
     parser.add_argument(
         "--name", required=True, help="who you are: a lower-case letter, then letters and digits"
     )
