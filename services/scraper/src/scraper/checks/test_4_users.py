@@ -131,6 +131,12 @@ def test_cancellation_anywhere_leaks_nothing(engine: type[Crawler], conclude: Co
     async def undo(world: World) -> None:
         await world.crawler.stop(0.0)
 
+    async def uncancelled() -> None:
+        async with await make() as world:
+            await operate(world)
+            await judge(world)
+
+    conclude(in_virtual_time(uncancelled))
     conclude(cancelled_everywhere(make, operate, judge, undo))
 
 
