@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab import WrongUsage
 from lab.challenges import Challenge
-from lab.learner.syllabus import Entry
+from lab.learner.syllabus import Entry, taught
 
 __all__ = ["Names", "named", "place", "repository"]
 
@@ -51,7 +51,7 @@ def named(code: str, name: str, known: Sequence[Entry]) -> Names:
     planned = _planned(code, module, known)
     _require_free(module)
     if planned:
-        port = FIRST_PORT + [entry.code for entry in known].index(code)
+        port = FIRST_PORT + taught().index(code)
         return Names(code, module, planned.title, planned.category, port)
     return Names(code, module, module.replace("_", " ").capitalize())
 
