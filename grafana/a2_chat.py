@@ -16,7 +16,7 @@ def chat() -> Dashboard:
         text="Many readers, some of them slow, and one order for all. Make some slow, and overlay engines.",
         rows=[
             red("chat"),
-            concurrency("chat"),
+            concurrency("chat", locks=False),
             Row("Delivery", [Line(7, _delivery()), Line(7, [_fan_out(), _client(), _redis()])]),
             Row("Clients", [Line(7, _slow()), Line(7, [*_people(), _refused()]), Line(4, [_engine()])]),
         ],

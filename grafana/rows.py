@@ -67,13 +67,17 @@ def red(service: str) -> Row:
     return Row("Requests: rate, errors, duration", [Line(7, [traffic, errors, duration])])
 
 
-def concurrency(service: str) -> Row:
-    """What the workers do, what waits for them, and what it costs. From the ports, so for any engine."""
+def concurrency(service: str, *, locks: bool = True) -> Row:
+    """What the workers do, what waits for them, and what it costs. From the ports, so for any engine.
+
+    An engine that lives on one loop may need no locks.
+    """
+    waits = [_locks(service)] if locks else []
     return Row(
         "Concurrency",
         [
             Line(7, [_throughput(service), _busy(service), _queues(service), _wait(service)]),
-            Line(7, [_in_flight(service), _loop(service), _locks(service), _switches(service)]),
+            Line(7, [_in_flight(service), _loop(service), *waits, _switches(service)]),
         ],
     )
 

@@ -63,8 +63,9 @@ def build(settings: Settings) -> Service:
     frontier, registry, limits = RedisFrontier(redis), Registry(redis), settings.limits
 
     def build_engine(engine: str) -> Crawler:
-        crawls.begin(engine)
-        stats.begin(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        crawls.begin(engine, loop)
+        stats.begin(loop)
         common = measured(metrics.of(engine, timeline), limits.workers, timeline)
         ports = Ports(
             **{one.name: getattr(common, one.name) for one in fields(common)},
@@ -80,7 +81,7 @@ def build(settings: Settings) -> Service:
         return crawler
 
     host = EngineHost(build_engine, unfinished=lambda: desk.unfinished())
-    crawls = CrawlMetrics(metrics, lambda: host.name)
+    crawls = CrawlMetrics(metrics, lambda: host.name, lambda: host.engine.stats())
 
     def observe(record: Record) -> None:
         crawls.ended(record.state, (record.finished or record.created) - record.created)

@@ -35,19 +35,25 @@ BREAKERS = {"closed": 0, "half-open": 1, "open": 2}
 
 
 class CrawlMetrics:
-    """How long users wait for a whole crawl."""
+    """How long users wait for a whole crawl, and how many links do, whatever engine runs."""
 
-    def __init__(self, metrics: Metrics, engine: Callable[[], str]) -> None:
-        self._service, self._engine = metrics.service, engine
+    def __init__(self, metrics: Metrics, engine: Callable[[], str], stats: Callable[[], Stats]) -> None:
+        self._service, self._engine, self._stats = metrics.service, engine, stats
+        self._depth = metrics.queue_depth
         self._seconds = metrics.histogram(
             "scraper_crawl_seconds", "From acceptance to the end", SECONDS, "outcome"
         )
 
-    def begin(self, engine: str) -> None:
-        """The series of `engine` start at zero."""
+    def begin(self, engine: str, loop: asyncio.AbstractEventLoop) -> None:
+        """The series of `engine`, which lives on `loop`, start at zero."""
         for state in State:
             if state.final:
                 self._seconds.labels(self._service, engine, state)
+        depth = self._depth.labels(self._service, engine, "frontier")
+        depth.set_function(lambda: on_loop(loop, lambda: self._waiting(engine)))
+
+    def _waiting(self, engine: str) -> int:
+        return self._stats().unfinished if engine == self._engine() else 0
 
     def ended(self, state: State, seconds: float) -> None:
         self._seconds.labels(self._service, self._engine(), state).observe(seconds)
