@@ -83,15 +83,18 @@ def test_stop_returns_the_rest(explore: Explore) -> None:
     def scenario(engine: type[LogPipeline], ports: Ports) -> None:
         world = World(engine, ports, seconds=1.0)
         pipeline = world.start()
-        sent, accepted = list(batches("a", 12)), []
+        early, later = list(batches("a", 3)), list(batches("b", 12))
+        accepted = list(early)
 
         def send() -> None:
             with suppress(PipelineError):
-                for one in sent:
+                for one in later:
                     pipeline.submit(one)
                     accepted.append(one)
 
         sender = begin(send)
+        for one in early:
+            pipeline.submit(one)
         left = pipeline.stop(2.5)
         sender.join()
         written = len(world.sink.written)
