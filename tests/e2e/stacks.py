@@ -99,7 +99,7 @@ class Stack(ABC):
 
     def wait_ready(self, *names: str) -> None:
         for name in names:
-            eventually(lambda name=name: self.ready(name), 60)  # type: ignore[misc]
+            eventually(lambda name=name: self.ready(name), 60)  # type: ignore[misc]  # a default
 
 
 class Containers(Stack):

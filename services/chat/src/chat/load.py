@@ -136,7 +136,7 @@ def look_round(visitor: Visitor) -> None:
         room = _room(visitor, one)
         for type, body in (("people", {}), ("history", {"before": 2**31}), ("rooms", None)):
             one.send(type, **({"room": room, **body} if body is not None else {}))
-            one.until(lambda message, type=type: message["type"] == type)  # type: ignore[misc]
+            one.until(lambda message, type=type: message["type"] == type)  # type: ignore[misc]  # a default
 
 
 VISITS: Mapping[Callable[[Visitor], None], int] = {converse: 6, come_back: 2, whisper: 1, look_round: 1}
@@ -150,7 +150,7 @@ def gentle(visitor: Visitor) -> None:
         for _ in range(3):
             one.send("typing", room=room)
             id = int(_say(visitor, one, room).get("id", 0))
-            other.until(lambda message, id=id: message.get("id") == id)  # type: ignore[misc]
+            other.until(lambda message, id=id: message.get("id") == id)  # type: ignore[misc]  # a default
             visitor.pause(visitor.random.uniform(0.3, 0.8))
 
 

@@ -51,7 +51,7 @@ class AsksEverybody(Hub):
                 connection.ping()
             look()
 
-        heartbeat._look = ask_all  # type: ignore[method-assign]
+        heartbeat._look = ask_all  # type: ignore[method-assign]  # the mistake
 
 
 class _OneEach(Attendance):

@@ -139,7 +139,7 @@ def test_each_batch_is_told_once(explore: Explore) -> None:
         durable: list[tuple[str, int]] = []
 
         def finished(receipt: object) -> None:
-            world.receipts.append(receipt)  # type: ignore[arg-type]
+            world.receipts.append(receipt)  # type: ignore[arg-type]  # a receipt, of a right engine
             durable.append((world.receipts[-1].batch_id, len(world.sink.written)))
             pipeline.stats()
 

@@ -59,7 +59,7 @@ class BuriesTheWholeBatch(Mutant):
 
     def __init__(self, ports: Ports, limits: Limits | None = None) -> None:
         super().__init__(ports, limits)
-        self._consumer._deliver = self._all_or_nothing  # type: ignore[method-assign]
+        self._consumer._deliver = self._all_or_nothing  # type: ignore[method-assign]  # the mistake
 
     def _all_or_nothing(self, parcels: Sequence[Parcel]) -> None:
         for parcel in parcels:
