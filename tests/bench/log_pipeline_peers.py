@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
@@ -62,14 +63,25 @@ def process(command: Sequence[str], environment: dict[str, str] | None = None) -
 
 @contextlib.contextmanager
 def ours(folder: Path, port: int) -> Iterator[Path]:
-    redis = free_port()
+    redis, http = free_port(), free_port()
     environment = os.environ | {
-        "PORT": str(free_port()), "LOG_PIPELINE_SYSLOG_PORT": str(port), "LAB_DATA": str(folder),
+        "PORT": str(http), "LOG_PIPELINE_SYSLOG_PORT": str(port), "LAB_DATA": str(folder),
         "REDIS_URL": f"redis://127.0.0.1:{redis}/0", "LOG_PIPELINE_ROTATE_BYTES": str(10**12),
     }  # fmt: skip
     valkey = [binary(), "--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with process(valkey), process([sys.executable, "-m", "log_pipeline"], environment):
+        ready(f"http://127.0.0.1:{http}/ready")
         yield folder / "logs/rest.jsonl"
+
+
+def ready(url: str) -> None:
+    """Ours listens before it reads, and its start is not what is measured; the others listen when they read."""
+    until = time.monotonic() + WITHIN
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"the service was not ready within {WITHIN:g} s")
 
 
 @contextlib.contextmanager

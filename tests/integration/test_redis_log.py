@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,6 +29,11 @@ def messages(url: str) -> list[Message]:
         return [Message.decode(fields[b"message"]) for _, fields in redis.xrange(STREAM)]
 
 
+def records(url: str) -> list[dict[str, Any]]:
+    """What the messages hold, in order."""
+    return [json.loads(text) for one in messages(url) for text in one.body["lines"].splitlines()]
+
+
 def line(**record: Any) -> str:
     return json.dumps({"service": "test", "event": "e"} | record)
 
@@ -42,20 +48,19 @@ def _restore() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_restore")
-def test_every_line_of_the_log_is_a_message(fresh_redis: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_line_of_the_log_arrives(fresh_redis: str, capsys: pytest.CaptureFixture[str]) -> None:
     sender = configure("downloader", redis_url=fresh_redis)
     structlog.get_logger("engine").info("started", trace="t1", id="the envelope has an id of its own")
     logging.getLogger("uvicorn").warning("slow")
     sender.close()
     printed = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
-    received = messages(fresh_redis)
-    assert [message.body["record"] for message in received] == printed
-    assert [(message.type, message.trace) for message in received] == [("log", "t1"), ("log", "-")]
+    assert records(fresh_redis) == printed
+    assert {(one.type, one.body["service"]) for one in messages(fresh_redis)} == {("logs", "downloader")}
     assert (sender.sent, sender.dropped) == (2, 0)
 
 
 def test_close_sends_what_is_queued_by_many_threads(fresh_redis: str) -> None:
-    sender = Sender(fresh_redis)
+    sender = Sender("test", fresh_redis)
     threads = [
         threading.Thread(target=lambda: [sender.offer(line(n=n)) for n in range(1000)]) for _ in range(4)
     ]
@@ -65,22 +70,45 @@ def test_close_sends_what_is_queued_by_many_threads(fresh_redis: str) -> None:
         thread.join()
     sender.close(timeout=10)
     assert (sender.sent, sender.dropped) == (4000, 0)
-    with Redis.from_url(fresh_redis) as redis:
-        assert redis.xlen(STREAM) == 4000
+    assert len(records(fresh_redis)) == 4000
+    assert len(messages(fresh_redis)) < 400  # packed
 
 
-def test_what_is_not_json_is_dropped_alone(fresh_redis: str) -> None:
-    sender = Sender(fresh_redis)
-    for text in (line(n=1), line(n=float("nan")), "{", line(n=2)):
-        sender.offer(text)
+def test_a_long_line_is_a_message_of_its_own(fresh_redis: str) -> None:
+    sender = Sender("test", fresh_redis)
+    for size in (1, 100_000, 1):
+        sender.offer(line(text="x" * size))
     sender.close()
-    assert [message.body["record"]["n"] for message in messages(fresh_redis)] == [1, 2]
-    assert (sender.sent, sender.dropped) == (2, 2)
+    assert [len(record["text"]) for record in records(fresh_redis)] == [1, 100_000, 1]
+    assert max(len(one.body["lines"]) for one in messages(fresh_redis)) < 110_000
+
+
+@pytest.mark.usefixtures("_restore")
+def test_what_no_group_has_acknowledged_is_never_trimmed_and_what_is_lost_is_said(
+    fresh_redis: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
+    sender = Sender("test", fresh_redis, messages=3)
+    with Redis.from_url(fresh_redis, decode_responses=True) as redis:
+        redis.xgroup_create(STREAM, "readers", mkstream=True)
+        for number in range(3):
+            sender.offer(line(n=number))
+            until(partial(lambda number: sender.sent == number + 1, number))
+        [(_, pending)] = redis.xreadgroup("readers", "a", {STREAM: ">"}, count=2)
+        sender.offer(line(n=3))
+        until(lambda: sender.dropped == 1)
+        assert [record["n"] for record in records(fresh_redis)] == [0, 1, 2]
+        redis.xack(STREAM, "readers", pending[0][0])
+        sender.offer(line(n=4))
+        until(lambda: sender.sent == 4)
+        sender.close()
+    assert [record["n"] for record in records(fresh_redis)] == [1, 2, 4]
+    assert "lost on their way to redis lines=1" in caplog.text
 
 
 def test_a_full_queue_drops_and_counts() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        sender = Sender(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", capacity=5)
+        sender = Sender("test", f"redis://127.0.0.1:{silent.getsockname()[1]}/0", capacity=5)
         sender.offer(line())
         connection, _ = silent.accept()
         with connection:
@@ -94,7 +122,7 @@ def test_a_full_queue_drops_and_counts() -> None:
 
 def test_a_server_that_went_away_is_used_again_when_it_is_back(start_redis: Any) -> None:
     server = start_redis()
-    sender = Sender(server.url)
+    sender = Sender("test", server.url)
     sender.offer(line(n=1))
     until(lambda: sender.sent == 1)
     server.kill()
@@ -104,4 +132,4 @@ def test_a_server_that_went_away_is_used_again_when_it_is_back(start_redis: Any)
     sender.offer(line(n=3))
     until(lambda: sender.sent == 2)
     sender.close()
-    assert [message.body["record"]["n"] for message in messages(server.url)] == [1, 3]
+    assert [record["n"] for record in records(server.url)] == [1, 3]

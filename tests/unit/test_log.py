@@ -85,7 +85,7 @@ def test_a_level_that_is_none_is_named() -> None:
 
 
 def test_without_a_url_nothing_is_sent_nor_counted() -> None:
-    sender = Sender(None, capacity=1)
+    sender = Sender("test", None, capacity=1)
     for _ in range(3):
         sender.offer("{}")
     sender.close()

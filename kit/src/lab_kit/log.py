@@ -1,6 +1,6 @@
 """Structured logs: JSON lines to stdout and to a Redis stream, which can never slow the service."""
 
-import json
+import asyncio
 import logging
 import queue
 import sys
@@ -9,31 +9,36 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import structlog
-from redis import Redis
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from lab_kit.messages import Message
+from lab_kit.streams import StreamFull, connect, publish
 
-BATCH, LENGTH, PAUSE = 500, 100_000, 1.0  # lines a round trip, entries kept, seconds between attempts
+BYTES, MESSAGES, PAUSE = 8 * 1024, 8_000, 0.5  # of a message, in the stream, seconds between attempts
+log = structlog.get_logger(__name__)
 
 
 class Sender:
-    """Sends lines to a stream from a thread of its own.
+    """Sends lines to a stream from a thread of its own, in `logs` messages of about `BYTES`, or of one line.
 
-    `offer` neither waits nor raises, from any thread: what does not fit the queue, or cannot be sent since
-    Redis is away, is dropped and counted. Without a URL nothing is sent, nor counted.
+    `offer` neither waits nor raises, from any thread. What does not fit the queue, or cannot be sent since Redis
+    is away or the stream holds `MESSAGES` that are not acknowledged, is dropped and counted; when the next ones
+    get through, a line of the log says how many were lost. Without a URL nothing is sent, nor counted.
     """
 
-    def __init__(self, redis_url: str | None, stream: str = "lab:logs", capacity: int = 10_000) -> None:
+    def __init__(
+        self, service: str, redis_url: str | None, stream: str = "lab:logs", *, capacity: int = 10_000,
+        messages: int = MESSAGES,
+    ) -> None:  # fmt: skip
         self.sent = self.dropped = 0
-        self._url, self._stream = redis_url, stream
+        self._service, self._url, self._stream, self._messages = service, redis_url, stream, messages
         self._lines: queue.Queue[str] = queue.Queue(capacity)
         self._closed = threading.Event()
-        self._counting = threading.Lock()  # guards `dropped`; `sent` belongs to the thread
+        self._counting = threading.Lock()  # guards `dropped`; `sent` and `_told` belong to the thread
+        self._told = 0
         self._thread = threading.Thread(target=self._run, name="log-sender", daemon=True)
         if redis_url:
             self._thread.start()
@@ -53,37 +58,41 @@ class Sender:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        redis = Redis.from_url(
-            str(self._url), socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)
-        )
-        while (lines := list(self._batch())) or not self._closed.is_set():
-            try:
-                sent = self._send(redis, lines)
-                self.sent += sent
-                self._drop(len(lines) - sent)
-            except RedisError:
-                self._drop(len(lines))
-                self._closed.wait(PAUSE)
-        redis.close()
+        with asyncio.Runner() as loop:
+            redis = connect(str(self._url))
+            while (lines := list(self._batch())) or not self._closed.is_set():
+                if lines:
+                    loop.run(self._send(redis, lines))
+            loop.run(redis.aclose())
 
     def _batch(self) -> Iterator[str]:
         with suppress(queue.Empty):
-            yield self._lines.get(timeout=0.2)
-            for _ in range(BATCH - 1):
-                yield self._lines.get_nowait()
+            size, timeout = 0, 0.2
+            while size < BYTES:
+                line = self._lines.get(timeout=timeout)
+                yield line
+                size, timeout = size + len(line), 0.0
 
-    def _send(self, redis: Redis, lines: list[str]) -> int:
-        pipe = redis.pipeline(transaction=False)
-        for line in lines:
-            with suppress(ValueError):  # NaN, say: not JSON, so not sent
-                record = json.loads(line)
-                message = Message("log", {"record": record}, str(record.get("trace") or "-"))
-                pipe.xadd(self._stream, {"message": message.encode()}, maxlen=LENGTH)
-        return len(pipe.execute())
+    async def _send(self, redis: Redis, lines: list[str]) -> None:
+        packed = Message("logs", {"service": self._service, "lines": "\n".join([*lines, ""])})
+        try:
+            await publish(redis, self._stream, packed, self._messages)
+        except (RedisError, StreamFull):
+            self._drop(len(lines))
+            self._closed.wait(PAUSE)
+        else:
+            self.sent += len(lines)
+            self._tell()
 
     def _drop(self, count: int) -> None:
         with self._counting:
             self.dropped += count
+
+    def _tell(self) -> None:
+        """Say what was lost since the last time, now that it can be heard."""
+        lost, self._told = self.dropped - self._told, self.dropped
+        if lost:
+            log.warning("lines of the log were lost on their way to redis", lines=lost)
 
 
 def configure(
@@ -92,9 +101,9 @@ def configure(
     """Make structlog and the standard library's logging write the same JSON lines; close the result at exit.
 
     A line has `ts` (ISO 8601, UTC), `level`, `service`, `logger`, `event`, what structlog's contextvars hold
-    (`trace`) and the caller's own keys. With a `redis_url` each also goes to `stream`, as a `log` message.
+    (`trace`) and the caller's own keys. With a `redis_url` each also goes to `stream`.
     """
-    sender = Sender(redis_url, stream)
+    sender = Sender(service, redis_url, stream)
     to_json = structlog.processors.JSONRenderer()
 
     def render(logger: WrappedLogger, name: str, event: EventDict) -> str:
