@@ -6,25 +6,23 @@ stops when the file is complete; its bytes are compared. Afterwards: where the t
 
 import argparse
 import contextlib
-import os
+import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
 from measure import idle_or_exit, shared_memory
 from peers import find
+from pipelines import Service, valkey
 from rich.console import Console
 from rich.table import Table
+from stack import free_port
 from stages import breakdown
-
-from lab.supervisor.redis import binary
 
 LINE = (
     b'{"ts":"2026-11-25T09:00:00.000000Z","level":"info","service":"shop","event":"something happens here",'
@@ -63,25 +61,13 @@ def process(command: Sequence[str], environment: dict[str, str] | None = None) -
 
 @contextlib.contextmanager
 def ours(folder: Path, port: int) -> Iterator[Path]:
-    redis, http = free_port(), free_port()
-    environment = os.environ | {
-        "PORT": str(http), "LOG_PIPELINE_SYSLOG_PORT": str(port), "LAB_DATA": str(folder),
-        "REDIS_URL": f"redis://127.0.0.1:{redis}/0", "LOG_PIPELINE_ROTATE_BYTES": str(10**12),
-    }  # fmt: skip
-    valkey = [binary(), "--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    with process(valkey), process([sys.executable, "-m", "log_pipeline"], environment):
-        ready(f"http://127.0.0.1:{http}/ready")
-        yield folder / "logs/rest.jsonl"
-
-
-def ready(url: str) -> None:
-    """Ours listens before it reads, and its start is not what is measured; the others listen when they read."""
-    until = time.monotonic() + WITHIN
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
-            return
-        time.sleep(0.05)
-    raise SystemExit(f"the service was not ready within {WITHIN:g} s")
+    with valkey() as redis:
+        service = Service(folder, redis)
+        service.start(log_pipeline_syslog_port=port, log_pipeline_rotate_bytes=10**12)
+        try:
+            yield folder / "logs/rest.jsonl"
+        finally:
+            service.end(signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -106,12 +92,6 @@ def rsyslog(folder: Path, port: int) -> Iterator[Path]:
 
 
 SERVERS = {"ours": ours, "syslog-ng, unparsed": syslog_ng, "rsyslog, unparsed": rsyslog}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def measured(server: Callable[[Path, int], "contextlib.AbstractContextManager[Path]"], folder: Path) -> float:
