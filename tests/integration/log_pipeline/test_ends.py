@@ -21,7 +21,7 @@ TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 @pytest.mark.parametrize(
     "signals", [(TERM,), (INT,), (INT, INT), (TERM, TERM)], ids=lambda one: "-".join(s.name for s in one)
 )
-def test_what_has_arrived_is_written_and_a_batch_that_is_not_full_too(
+def test_an_incomplete_batch_is_not_lost_on_a_signal(
     pipeline: "Pipeline", record: Line, signals: tuple[signal.Signals, ...]
 ) -> None:
     pipeline.start(log_pipeline_linger=60, lab_grace=10)
@@ -32,9 +32,11 @@ def test_what_has_arrived_is_written_and_a_batch_that_is_not_full_too(
     assert pipeline.numbers() == [0, 1, 2]
 
 
-def test_what_a_sink_that_hangs_did_not_take_is_written_first_by_the_next_life(
-    service: "Pipeline", record: Line
+def test_no_queued_record_is_lost_at_a_restart_and_the_next_life_writes_it_first(
+    pipeline: "Pipeline", record: Line
 ) -> None:
+    service = pipeline
+    service.start(lab_grace=0.5)
     service.faults(hanging_sink=1)
     service.tcp(b"".join(record(number) for number in range(10)))
     _until_accepted(service, 10)
@@ -42,7 +44,8 @@ def test_what_a_sink_that_hangs_did_not_take_is_written_first_by_the_next_life(
     assert service.numbers() == []
     assert list((service.folder / "data" / "spill").glob("*.msgpack"))
     service.start()
-    service.holds(10)
+    service.post(record(10))
+    assert [one["n"] for one in service.written()] == list(range(11))
     assert not list((service.folder / "data" / "spill").glob("*"))
 
 

@@ -49,6 +49,26 @@ def test_a_full_queue_slows_tcp_and_refuses_udp_and_http(
     pipeline.holds(51)
 
 
+def test_input_is_not_discarded_while_paused_and_redis_is_not_read_while_the_queue_is_full(
+    pipeline: "Pipeline", redis: Redis, tmp_path: Path, record: Line, patience: Patience
+) -> None:
+    path = tmp_path / "app.log"
+    pipeline.start(log_pipeline_queue_records=10, log_pipeline_prefetch=4, log_pipeline_follow=str(path))
+    pipeline.faults(hanging_sink=1)
+    for start in range(0, 50, 5):
+        lines = b"".join(record(start + one) for one in range(5)).decode()
+        redis.xadd("lab:logs", {"message": Message("logs", {"lines": lines}).encode()})
+    patience(lambda: pipeline.ledger()["accepted"] == 10)
+    path.write_bytes(b"".join(record(50 + one) for one in range(10)))
+    with socket.create_connection(("127.0.0.1", pipeline.syslog)) as sender:
+        sender.sendall(b"".join(record(60 + one) for one in range(10)))
+        patience(lambda: pipeline.metric("log_pipeline_parsed_total") == 40)  # that of 4 entries, and these
+        [group] = redis.xinfo_groups("lab:logs")
+        assert (group["pending"], group["lag"], pipeline.ledger()["accepted"]) == (4, 6, 10)
+        pipeline.faults()
+        pipeline.holds(70)
+
+
 def test_a_poisoned_record_of_a_packed_entry_is_dead_and_the_others_are_written(
     service: "Pipeline", redis: Redis, record: Line, patience: Patience
 ) -> None:

@@ -78,7 +78,7 @@ def build(settings: Settings) -> Service:
     metrics.registry.register(EngineStats(name, lambda: host.name, lambda: host.engine.stats()))
     consumer = Consumer(redis, STREAM, GROUP, desk.handle, name=name, prefetch=settings.log_pipeline_prefetch)
 
-    caretaker = Caretaker(host, intake, redis, settings.limits.max_consumers)
+    caretaker = Caretaker(host, intake, redis, settings.scaling)
     return Service(
         name=name,
         settings=settings,

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from lab_kit.settings import ServiceSettings
 from log_pipeline.contract import Limits, Policy, Priority
+from log_pipeline.core.scaling import Scaling
 
 
 class Settings(ServiceSettings):
@@ -18,6 +19,7 @@ class Settings(ServiceSettings):
     log_pipeline_alerts: Path | None = None
     log_pipeline_consumers: int = Field(default=1, ge=1, le=64)
     log_pipeline_max_consumers: int = Field(default=4, ge=1, le=64)
+    log_pipeline_scale_age: float = Field(default=1.0, gt=0)
     log_pipeline_queue_records: int = Field(default=200_000, ge=1)
     log_pipeline_queue_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
     log_pipeline_aging: float = Field(default=5.0, gt=0)
@@ -26,6 +28,7 @@ class Settings(ServiceSettings):
     log_pipeline_rate: float = Field(default=0.0, ge=0, description="records a second of one source; 0: any")
     log_pipeline_burst: int = Field(default=10_000, ge=1)
     log_pipeline_beyond: Policy = Policy.SAMPLE
+    log_pipeline_beyond_errors: Policy = Policy.WAIT
     log_pipeline_attempts: int = Field(default=3, ge=1)
     log_pipeline_rotate_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     log_pipeline_keep: int = Field(default=10, ge=1)
@@ -43,6 +46,12 @@ class Settings(ServiceSettings):
         return [pattern.strip() for pattern in self.log_pipeline_follow.split(",") if pattern.strip()]
 
     @property
+    def scaling(self) -> Scaling:
+        """Hires at `log_pipeline_scale_age` seconds, lets go below a tenth of it."""
+        age = self.log_pipeline_scale_age
+        return Scaling(self.limits.max_consumers, low=age / 10, high=age)
+
+    @property
     def limits(self) -> Limits:
         return Limits(
             records=self.log_pipeline_queue_records,
@@ -56,7 +65,7 @@ class Settings(ServiceSettings):
             burst=self.log_pipeline_burst,
             policies={
                 Priority.CRITICAL: Policy.WAIT,
-                Priority.ERROR: Policy.WAIT,
+                Priority.ERROR: self.log_pipeline_beyond_errors,
                 Priority.REST: self.log_pipeline_beyond,
             },
             attempts=self.log_pipeline_attempts,

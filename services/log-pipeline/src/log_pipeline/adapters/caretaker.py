@@ -14,21 +14,20 @@ from log_pipeline.adapters.intake import Intake
 from log_pipeline.contract import LogPipeline
 from log_pipeline.core.scaling import Scaling
 
-ALERTS, PERIOD = "lab:alerts", 1.0
+ALERTS, PERIOD = "lab:alerts", 1.0  # seconds
 log = structlog.get_logger(__name__)
 
 
 class Caretaker:
     """Both tasks run until they are cancelled."""
 
-    def __init__(self, host: EngineHost[LogPipeline], intake: Intake, redis: Redis, most: int) -> None:
-        self._host, self._intake, self._redis = host, intake, redis
-        self._scaling = Scaling(most)
+    def __init__(self, host: EngineHost[LogPipeline], intake: Intake, redis: Redis, scaling: Scaling) -> None:
+        self._host, self._intake, self._redis, self._scaling = host, intake, redis, scaling
 
     async def scale(self) -> None:
         """More consumers when records wait too long, fewer when they do not."""
         while True:
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(min(PERIOD, self._scaling.high))
             stats = self._host.engine.stats()
             wanted = self._scaling.decide(stats.consumers, stats.age)
             if wanted != stats.consumers:
