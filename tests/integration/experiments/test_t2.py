@@ -6,7 +6,7 @@ import pytest
 
 from lab.experiments import Finding, Verdict
 from lab.experiments.laboratory import Laboratory
-from log_pipeline.experiments import burst
+from log_pipeline.experiments import aging, burst
 
 
 def held(findings: Sequence[Finding]) -> list[Verdict]:
@@ -23,3 +23,8 @@ def test_without_the_bound_the_claim_is_refuted(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(burst, "BOUNDED", burst.FREE)
     with Laboratory("log_pipeline") as laboratory:
         assert held(burst.run(laboratory)) == [Verdict.HOLDS, Verdict.FAILS]
+
+
+def test_what_is_not_urgent_comes_through_a_flood_that_never_ends() -> None:
+    with Laboratory("log_pipeline") as laboratory:
+        assert aging._wait(laboratory, 0.01) >= 0.02

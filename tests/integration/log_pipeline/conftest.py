@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +15,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from tests.integration.forked import Forked
 
 WITHIN = 30.0
 
@@ -42,7 +41,7 @@ class Pipeline:
     def __init__(self, folder: Path, redis_url: str) -> None:
         self.folder, self.redis_url = folder, redis_url
         self.port = _free_port()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Forked | None = None
 
     @property
     def logs(self) -> Path:
@@ -54,9 +53,7 @@ class Pipeline:
             "PORT": str(self.port), "REDIS_URL": self.redis_url, "LAB_DATA": str(self.folder / "data"),
             "LAB_WORKSPACE": str(self.folder / "workspace"),
         }  # fmt: skip
-        with (self.folder / "out.log").open("ab") as out:
-            command = [sys.executable, "-m", "log_pipeline"]
-            self.process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+        self.process = Forked("log_pipeline", environment, self.folder / "out.log")
         eventually(self.ready)
         self.syslog = self.ask("GET", "/v1/inputs")[1]["syslog_port"]
 

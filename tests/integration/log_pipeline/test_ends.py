@@ -50,7 +50,7 @@ def test_no_queued_record_is_lost_at_a_restart_and_the_next_life_writes_it_first
 
 
 def test_input_that_found_no_room_survives_a_stop(pipeline: "Pipeline", record: Line) -> None:
-    pipeline.start(log_pipeline_queue_records=100, lab_grace=2)
+    pipeline.start(log_pipeline_queue_records=100, lab_grace=0.5)
     pipeline.faults(full_disk=1)
     with socket.create_connection(("127.0.0.1", pipeline.syslog)) as sender:
         for number in range(20):

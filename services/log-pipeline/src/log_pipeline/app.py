@@ -74,7 +74,7 @@ def build(settings: Settings) -> Service:
     rules = Rules(read_rules(settings.log_pipeline_alerts), clock.time())
     intake = Intake(lambda: host.engine, clock, spill, rules, IntakeMetrics(metrics))
     inputs = Inputs(settings, intake, receipts)
-    desk = Desk(intake, receipts, WORKERS)
+    desk = Desk(intake, receipts, WORKERS, settings.log_pipeline_patience)
     metrics.registry.register(EngineStats(name, lambda: host.name, lambda: host.engine.stats()))
     consumer = Consumer(redis, STREAM, GROUP, desk.handle, name=name, prefetch=settings.log_pipeline_prefetch)
 

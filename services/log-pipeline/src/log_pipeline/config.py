@@ -29,6 +29,7 @@ class Settings(ServiceSettings):
     log_pipeline_burst: int = Field(default=10_000, ge=1)
     log_pipeline_beyond: Policy = Policy.SAMPLE
     log_pipeline_beyond_errors: Policy = Policy.WAIT
+    log_pipeline_patience: float = Field(default=5.0, ge=0)
     log_pipeline_attempts: int = Field(default=3, ge=1)
     log_pipeline_rotate_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     log_pipeline_keep: int = Field(default=10, ge=1)

@@ -202,7 +202,8 @@ class LogPipeline(Protocol):
     def submit(self, batch: Batch, patience: float = math.inf) -> None:
         """Accept `batch`; wait at most `patience` seconds until there is room and its source may send.
 
-        Among those who wait for room a higher priority goes first. Raises `TooLarge`, `Busy`, `Closed`.
+        Those who wait for room come in by the same order and aging as they are served. Raises `TooLarge`, `Busy`,
+        `Closed`.
         """
 
     def scale(self, consumers: int) -> None:

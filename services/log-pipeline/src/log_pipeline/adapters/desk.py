@@ -14,25 +14,26 @@ from log_pipeline.adapters.reader import Reader
 from log_pipeline.adapters.receipts import Receipts
 from log_pipeline.contract import Batch, Receipt
 
-PATIENCE = 5.0  # seconds that a request waits for room
-
 
 class BadBody(ValueError):
     """A body that says it is JSON, and is not: nothing was accepted."""
 
 
 class Desk:
-    """For the event loop. What blocks is done by threads: `workers` for HTTP, as many for Redis."""
+    """For the event loop. What blocks is done by threads: `workers` for HTTP, as many for Redis.
 
-    def __init__(self, intake: Intake, receipts: Receipts, workers: int) -> None:
-        self._intake, self._receipts = intake, receipts
+    A request waits `patience` seconds for room; what comes from Redis waits for ever.
+    """
+
+    def __init__(self, intake: Intake, receipts: Receipts, workers: int, patience: float) -> None:
+        self._intake, self._receipts, self._patience = intake, receipts, patience
         self._http, self._redis = ThreadPoolExecutor(workers, "http"), ThreadPoolExecutor(workers, "redis")
 
     async def accept(self, body: bytes, source: str) -> Receipt:
         """Take all lines of `body`; how they have ended, once all have. Raises `Busy`, `TooLarge`, `Closed`."""
 
         def submit(batches: Sequence[Batch]) -> None:
-            self._intake.attempt(batches, PATIENCE)
+            self._intake.attempt(batches, self._patience)
 
         return await self._through(self._http, body, source, submit)
 

@@ -40,7 +40,7 @@ class Flow:
         self._room, self._work = threading.Condition(lock), threading.Condition(lock)
         self._buckets, self._books = Buckets(limits), Books()
         self._waiting: dict[Priority, deque[Parcel]] = {priority: deque() for priority in Priority}
-        self._at_the_door = dict.fromkeys(Priority, 0)
+        self._at_the_door: set[tuple[float, int]] = set()
         self._left: list[Parcel] = []
         self._numbers = itertools.count()
         self._waiting_bytes = self._wanted = self._consumers = self._busy = self._retries = 0
@@ -55,17 +55,19 @@ class Flow:
             claimed = self._buckets.claim(batch, now)
             try:
                 self._await_turn(now + claimed.delay, now + patience)
+                since = self._clock.monotonic()
                 self._await_room(claimed.kept, now + patience)
             except PipelineError:
                 self._buckets.give_back(batch, claimed, self._clock.monotonic())
                 raise
-            return self._accept(batch, claimed)
+            return self._accept(batch, claimed, since)
 
     def restore(self, batches: Sequence[Batch]) -> None:
         """Accept what was accepted once already."""
         with self._work:
+            now = self._clock.monotonic()
             for batch in batches:
-                self._accept(batch, Pass(batch))
+                self._accept(batch, Pass(batch), now)
 
     def hire(self, consumers: int) -> int:
         """Want so many consumers; return how many have to begin. Those there are too many leave by themselves."""
@@ -171,29 +173,29 @@ class Flow:
             self._require_open()
 
     def _await_room(self, batch: Batch, until: float) -> None:
-        """Whoever waits here holds up those of lower priority, and nobody else."""
-        self._at_the_door[batch.priority] += 1
+        """Come in by the same dates as in the queue: the urgent first, and nobody waits for ever."""
+        mine = self._due(batch, self._clock.monotonic()), next(self._numbers)
+        self._at_the_door.add(mine)
         try:
-            while not self._fits(batch):
+            while not (self._fits(batch) and mine == min(self._at_the_door)):
                 now = self._clock.monotonic()
                 if now >= until:
                     raise Busy("the pipeline is full: slow down, or try again in a few seconds")
                 self._room.wait(None if math.isinf(until) else until - now)
                 self._require_open()
         finally:
-            self._at_the_door[batch.priority] -= 1
+            self._at_the_door.remove(mine)
             self._room.notify_all()
 
     def _fits(self, batch: Batch) -> bool:
         fits = self._books.in_flight + batch.records <= self._limits.records
-        fits = fits and self._books.bytes + len(batch.payload) <= self._limits.bytes
-        return fits and not any(self._at_the_door[one] for one in Priority if one < batch.priority)
+        return fits and self._books.bytes + len(batch.payload) <= self._limits.bytes
 
-    def _accept(self, batch: Batch, claimed: Pass) -> Receipt | None:
+    def _accept(self, batch: Batch, claimed: Pass, since: float) -> Receipt | None:
         origin = Origin(batch)
         self._books.drop(origin, claimed.dropped, claimed.reason)
         if claimed.kept.records:
-            parcel = Parcel(origin, claimed.kept, self._clock.monotonic(), next(self._numbers))
+            parcel = Parcel(origin, claimed.kept, since, next(self._numbers))
             self._books.enter(parcel)
             self._waiting[batch.priority].append(parcel)
             self._waiting_bytes += len(parcel.batch.payload)
@@ -226,12 +228,13 @@ class Flow:
         return group
 
     def _most_urgent(self) -> deque[Parcel]:
-        """The queue whose first came earliest; each priority counts as `aging` seconds later than the last."""
+        """The queue whose first is due first."""
         queues = (queue for queue in self._waiting.values() if queue)
-        return min(queues, key=lambda queue: self._due(queue[0]))
+        return min(queues, key=lambda queue: (self._due(queue[0].batch, queue[0].since), queue[0].number))
 
-    def _due(self, parcel: Parcel) -> tuple[float, int]:
-        return parcel.since + parcel.batch.priority * self._limits.aging, parcel.number
+    def _due(self, batch: Batch, since: float) -> float:
+        """When it came; each priority counts as `aging` seconds later than the last."""
+        return since + batch.priority * self._limits.aging
 
     def _ended(self, parcels: Sequence[Parcel]) -> list[Receipt]:
         self._room.notify_all()

@@ -39,6 +39,7 @@ class Plant:
         self.sink = PacedSink(seconds)
         self.stays: list[float] = []
         self._entered: dict[str, float] = {}
+        self._awaited: dict[str, threading.Event] = {}
         self.engine = LogPipeline(Ports(sink=self.sink, finished=self._finished), limits)
         self.engine.start([])
 
@@ -50,8 +51,24 @@ class Plant:
             self.engine.submit(batch)
             self._entered[batch.id] = time.perf_counter()
 
+    def through(self, priority: Priority) -> float:
+        """Send one batch; the seconds from asking for room to its end."""
+        began, batch, ended = (
+            time.perf_counter(),
+            Batch("plant", priority, LINES * BATCH, BATCH),
+            threading.Event(),
+        )
+        self._awaited[batch.id] = ended
+        self.engine.submit(batch)
+        ended.wait()
+        return time.perf_counter() - began
+
     def _finished(self, receipt: Receipt) -> None:
-        self.stays.append(time.perf_counter() - self._entered.pop(receipt.batch_id))
+        awaited = self._awaited.pop(receipt.batch_id, None)
+        if awaited:
+            awaited.set()
+        else:
+            self.stays.append(time.perf_counter() - self._entered.pop(receipt.batch_id))
 
 
 @contextmanager
