@@ -1,12 +1,30 @@
 """The experiments of T2: what does not depend on how busy the machine is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
 from lab.experiments import Finding, Verdict
 from lab.experiments.laboratory import Laboratory
+from log_pipeline.contract import Limits
 from log_pipeline.experiments import aging, burst
+from log_pipeline.experiments.plant import Plant, plant
+
+
+@contextmanager
+def hurried(limits: Limits, seconds: Callable[[], float]) -> Iterator[Plant]:
+    """A plant whose sink hurries when all is sent: how long the last record waits is not judged here."""
+    pace = seconds
+    with plant(limits, lambda: pace()) as running:
+        yield running
+        pace = lambda: 0.0  # noqa: E731
+
+
+@pytest.fixture(autouse=True)
+def _smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SENT": 20, "SECONDS": 0.02, "plant": hurried}.items():
+        monkeypatch.setattr(burst, name, value)
 
 
 def held(findings: Sequence[Finding]) -> list[Verdict]:

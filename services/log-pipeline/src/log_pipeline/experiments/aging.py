@@ -26,8 +26,8 @@ def _finding(laboratory: Laboratory, aging: float) -> Finding:
     late, queue = Priority.REST * aging, (SIZE + SENDERS * BATCH) * SECONDS / BATCH
     return Finding(
         what=f"aging {aging:g} s, a flood of critical records, and one of the rest",
-        formula=f"{Priority.REST:d} x {aging:g} s = {late:g} s at least, then as long as any, {queue:g} s, or up to "
-        f"{ALLOWANCE:.0%} more, for timers wake late",
+        formula=f"{Priority.REST:d} x {aging:g} s = {late:g} s at least, then as long as any, {queue:g} s, or up "
+        f"to {ALLOWANCE:.0%} more, for timers wake late",
         low=late,
         high=(late + queue) * (1 + ALLOWANCE),
         measured=[_wait(laboratory, aging) for _ in range(REPETITIONS)],
