@@ -39,7 +39,7 @@ class LogPipeline:
         self.changed = threading.Condition()
         self.heap: list[tuple[float, int, Item]] = []
         self.held: set[Item] = set()
-        self.tickets: set[tuple[int, int]] = set()
+        self.tickets: set[tuple[float, int]] = set()
         self.numbers = itertools.count()
         self.buckets = Buckets(self.limits)
         self.counts: Counter[str | Reason | Priority] = Counter()
@@ -62,7 +62,7 @@ class LogPipeline:
             self._must_be_open()
             now = self.ports.clock.monotonic()
             claimed, until = self.buckets.claim(batch, now), now + patience
-            ticket = (batch.priority, next(self.numbers))
+            ticket = (now + claimed.delay + batch.priority * self.limits.aging, next(self.numbers))
             try:
                 self._until_ready(now + claimed.delay, until)
                 self.tickets.add(ticket)
@@ -146,8 +146,8 @@ class LogPipeline:
             self.changed.wait(ready - now)
             self._must_be_open()
 
-    def _until_room(self, batch: Batch, ticket: tuple[int, int], until: float) -> None:
-        while not self._room(batch) or any(other[0] < ticket[0] for other in self.tickets):
+    def _until_room(self, batch: Batch, ticket: tuple[float, int], until: float) -> None:
+        while not self._room(batch) or min(self.tickets) != ticket:
             left = until - self.ports.clock.monotonic()
             if left <= 0:
                 raise t2.Busy("full")

@@ -106,6 +106,29 @@ def test_the_urgent_is_let_in_first(explore: Explore) -> None:
     explore(scenario, schedules=12)
 
 
+def test_nobody_is_kept_out_for_ever(explore: Explore) -> None:
+    """However many critical records want to come in, a sender that has waited twice `aging` longer than theirs is
+    let in before them."""
+
+    def scenario(engine: type[LogPipeline], ports: Ports) -> None:
+        world = World(engine, ports, seconds=1.0)
+        pipeline = world.start(limits=limits(records=1, consumers=1, aging=2.0))
+
+        def send(name: str) -> None:
+            for one in batches(name, 8, priority=CRITICAL):
+                pipeline.submit(one)
+
+        senders = [begin(partial(send, name)) for name in ("flood", "more")]
+        senders.append(begin(partial(pipeline.submit, batch("old"))))
+        for sender in senders:
+            sender.join()
+        pipeline.stop(60.0)
+        place = world.sink.written.index(b"old-0")
+        assert place <= 8, f"a sender waited {place} s for room; others who came 4 s later were let in before"
+
+    explore(scenario, schedules=6)
+
+
 def test_the_rate_is_exact(explore: Explore) -> None:
     """A source whose policy is to wait gets `burst` records through at once and then `rate` a second: never more,
     and no fewer. Another source is not slowed by that."""

@@ -173,8 +173,7 @@ class Flow:
             self._require_open()
 
     def _await_room(self, batch: Batch, until: float) -> None:
-        """Come in by the same dates as in the queue: the urgent first, and nobody waits for ever."""
-        mine = self._due(batch, self._clock.monotonic()), next(self._numbers)
+        mine = self._ticket(batch)
         self._at_the_door.add(mine)
         try:
             while not (self._fits(batch) and mine == min(self._at_the_door)):
@@ -186,6 +185,10 @@ class Flow:
         finally:
             self._at_the_door.remove(mine)
             self._room.notify_all()
+
+    def _ticket(self, batch: Batch) -> tuple[float, int]:
+        """Who is due first comes in first, as in the queue: the urgent, and nobody waits for ever."""
+        return self._due(batch, self._clock.monotonic()), next(self._numbers)
 
     def _fits(self, batch: Batch) -> bool:
         fits = self._books.in_flight + batch.records <= self._limits.records

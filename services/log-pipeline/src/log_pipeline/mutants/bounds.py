@@ -17,6 +17,7 @@ __all__ = [
     "NeverDrops",
     "OneBucketForAll",
     "QueuesAtTheDoor",
+    "ServesTheDoorByRank",
     "TakesTokensUnseen",
     "WaitsForEver",
     "WaitsWithoutLookingAgain",
@@ -83,15 +84,8 @@ class WaitsForEver(Mutant):
 
 
 class _InTurn(Flow):
-    served = drawn = 0
-
-    def _await_room(self, batch: Batch, until: float) -> None:
-        mine, self.drawn = self.drawn, self.drawn + 1
-        while self.served != mine or not self._fits(batch):
-            self._room.wait(None if math.isinf(until) else until - self._clock.monotonic())
-            self._require_open()
-        self.served += 1
-        self._room.notify_all()
+    def _ticket(self, batch: Batch) -> tuple[float, int]:
+        return 0.0, next(self._numbers)
 
 
 class QueuesAtTheDoor(Mutant):
@@ -99,6 +93,18 @@ class QueuesAtTheDoor(Mutant):
 
     caught_by = "the_urgent_is_let_in_first"
     flow = _InTurn
+
+
+class _ByRank(Flow):
+    def _ticket(self, batch: Batch) -> tuple[float, int]:
+        return float(batch.priority), next(self._numbers)
+
+
+class ServesTheDoorByRank(Mutant):
+    """Lets in the urgent ones first, as long as there are any."""
+
+    caught_by = "nobody_is_kept_out_for_ever"
+    flow = _ByRank
 
 
 class TakesTokensUnseen(Mutant):
