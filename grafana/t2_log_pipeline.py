@@ -183,9 +183,12 @@ def _senders() -> list[Panel]:
         ),
         Panel(
             "Behind in Redis",
-            "Entries of the stream that are not acknowledged yet: with a full queue it is Redis that holds them.",
+            "Entries not acknowledged yet, and those that a consumer has: with a full queue Redis holds the rest.",
             "short",
-            (Query('sum(lab_queue_depth{service="log-pipeline", queue="lab:logs"})', "lab:logs"),),
+            (
+                Query('sum(lab_queue_depth{service="log-pipeline", queue="lab:logs"})', "lab:logs"),
+                Query(f"sum by (consumer) (log_pipeline_redis_in_hand{{{ANY}}})", "in hand: {{consumer}}"),
+            ),
             decimals=0,
         ),
     ]

@@ -83,6 +83,7 @@ def test_redis_entries_of_a_killed_consumer_are_written_by_the_next(
         redis.xadd("lab:logs", {"message": Message("logs", {"lines": lines}).encode()})
     _until_accepted(service, 100)
     assert redis.xpending("lab:logs", "log-pipeline")["pending"] == 10
+    patience(lambda: service.metric("log_pipeline_redis_in_hand", consumer="log-pipeline") == 10)
     service.end(KILL)
     service.start()
     service.holds(100)

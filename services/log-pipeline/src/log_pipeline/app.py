@@ -27,7 +27,7 @@ from log_pipeline.adapters.spill import Spill
 from log_pipeline.config import Settings
 from log_pipeline.contract import Busy, Closed, LogPipeline, Ports, Receipt, TooLarge
 from log_pipeline.core.alerts import Rules
-from log_pipeline.metrics import EngineStats, IntakeMetrics, SinkMetrics
+from log_pipeline.metrics import EngineStats, GroupMetrics, IntakeMetrics, SinkMetrics
 
 STREAM, GROUP = "lab:logs", "log-pipeline"
 STATUSES: dict[type[Exception], int] = {BadBody: 422, TooLarge: 413, Busy: 429, Closed: 503}
@@ -77,6 +77,7 @@ def build(settings: Settings) -> Service:
     desk = Desk(intake, receipts, WORKERS, settings.log_pipeline_patience)
     metrics.registry.register(EngineStats(name, lambda: host.name, lambda: host.engine.stats()))
     consumer = Consumer(redis, STREAM, GROUP, desk.handle, name=name, prefetch=settings.log_pipeline_prefetch)
+    group = GroupMetrics(metrics, name)
 
     caretaker = Caretaker(host, intake, redis, settings.scaling)
     return Service(
@@ -95,6 +96,7 @@ def build(settings: Settings) -> Service:
             caretaker.tell_alerts,
             consumer.run,
             lambda: metrics.watch_stream(redis, STREAM, GROUP),
+            lambda: group.watch(redis, STREAM, GROUP),
         ],
     )
 

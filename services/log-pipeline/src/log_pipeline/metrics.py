@@ -1,11 +1,15 @@
 """The pipeline's own metrics. What is written is counted at the sink port, for any engine alike."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from prometheus_client import Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from lab_kit.metrics import Metrics
 from log_pipeline.contract import Batch, Ledger, Priority, Reason, Rejected, Sink, SinkFailed, Stats
@@ -15,6 +19,7 @@ from log_pipeline.core.sorting import ODDITIES, Sorted
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 SOURCES = ("tcp", "udp", "http", "redis", "file")
 OUTCOMES = ("written", "failed", "rejected", "buried")
+MOST, LOOK_SECONDS = 20, 0.5
 
 
 class IntakeMetrics:
@@ -90,6 +95,26 @@ class _MeasuredSink:
             self._writes["failed"].inc()
             raise
         self._writes["buried"].inc()
+
+
+class GroupMetrics:
+    """What each consumer of a group has in hand, of the first `MOST`; `own` is among them from the start."""
+
+    def __init__(self, metrics: Metrics, own: str) -> None:
+        self._service = metrics.service
+        self._in_hand = metrics.gauge("log_pipeline_redis_in_hand", "Entries not acknowledged", "consumer")
+        self._show(own, 0)
+
+    async def watch(self, redis: Redis, stream: str, group: str) -> None:
+        """Look for ever; the last known counts stand while Redis is away."""
+        while True:
+            with suppress(RedisError):
+                for one in (await redis.xinfo_consumers(stream, group))[:MOST]:
+                    self._show(one["name"], one["pending"])
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _show(self, consumer: str, entries: int) -> None:
+        self._in_hand.labels(self._service, "", consumer).set(entries)
 
 
 class EngineStats(Collector):
