@@ -34,7 +34,9 @@ class SharesItsHands(Mutant):
 
 class _OneHand(Wrapped):
     def write(self, batches: Sequence[Batch]) -> None:
-        self.hand = batches
+        self.hand: list[Batch] = []
+        for batch in batches:
+            self.hand.append(batch)  # one after another, as the mistake is made
         super().write(self.hand)
 
 
