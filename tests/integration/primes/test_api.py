@@ -120,13 +120,13 @@ def test_a_list_too_large_says_the_limit(local: "Service", query: str, detail: s
 
 
 def test_the_timeline_and_the_common_metrics_know_the_workers(local: "Service") -> None:
-    before = local.metric("lab_tasks_total", outcome="done")
+    tasks, tiles = local.metric("lab_tasks_total", outcome="done"), local.metric("primes_tiles_total")
     ended = local.ended(local.create(hi=10**8))
-    assert local.metric("lab_tasks_total", outcome="done") - before >= ended["tiles"]  # others may still end
-    assert local.metric("primes_workers") == 2
-    assert local.metric("lab_queue_depth", queue="orders") == 0
+    assert local.metric("lab_tasks_total", outcome="done") - tasks == ended["tiles"]
+    assert local.metric("primes_tiles_total") - tiles == ended["tiles"]
+    assert local.metric("primes_workers") == local.metric("lab_workers", state="idle") == 2
+    assert local.metric("lab_queue_depth", queue="orders") == local.metric("lab_tasks_in_flight") == 0
     workers = {
         span["worker"] for span in local.ask("GET", "/lab/timeline").body if span["job"] == ended["id"]
     }
     assert workers == set(ended["workers"])
-    assert sum(local.metric("primes_tiles_total", worker=worker) for worker in workers) >= ended["tiles"]

@@ -93,6 +93,13 @@ class TestLeases:
         leases.renew("a", 9.0)
         assert leases.expired(12.0) == ["b"]
 
+    def test_who_works_at_what_nobody_wants_keeps_those_that_wait(self, leases: Leases[str]) -> None:
+        leases.renew("b", 1.0)
+        leases.forget("a")
+        leases.renew("a", 9.0)
+        assert leases.expired(18.9) == ["b"]
+        assert leases.expired(19.0) == ["b", "c"]
+
     def test_an_ended_lease_is_not_renewed(self, leases: Leases[str]) -> None:
         leases.end("a")
         leases.renew("a", 5.0)

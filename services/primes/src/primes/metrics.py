@@ -23,6 +23,9 @@ class InnerCrew(Protocol):
     """A crew that also takes orders which kill."""
 
     def size(self) -> int: ...
+    def present(self) -> int:
+        """How many workers there are at this moment. From any thread; what cannot be asked counts as none."""
+
     def give(self, order: Order, deadly: bool = False) -> None: ...
     def news(self, timeout: float) -> Sequence[News]: ...
     def interrupt(self) -> None: ...
@@ -78,33 +81,40 @@ class MeasuredCrew:
         self._labels = (shared.service, engine)
         self._given: dict[Order, float] = {}
         self._begun: dict[Order, float] = {}
+        self._wanted: set[str] = set()
         self._names: set[str] = set()
         self._reasons = {
             reason: shared.redelivered.labels(*self._labels, reason) for reason in ("lost", "again")
         }
-        self._size = shared.size.labels(*self._labels)
         self.known = 0
         self.interrupt = inner.interrupt
+        self._watch(inner.present)
+
+    def _watch(self, present: Callable[[], int]) -> None:
+        """Workers come and go when no engine asks, too: so they are counted at each scrape."""
+        self._shared.size.labels(*self._labels).set_function(present)
+        self._measured.idle.set_function(lambda: max(0, present() - len(self._begun)))
 
     def size(self) -> int:
-        size = self._inner.size()
-        self._size.set(size)
-        self._measured.idle.inc(size - self.known)
-        self.known = size
-        return size
+        self.known = self._inner.size()
+        return self.known
 
     def waiting(self) -> int:
         """Orders that nobody has begun, as far as is known."""
         return len(self._given)
 
     def forget(self, job_id: str) -> None:
-        """Nobody wants its orders any more: those that wait are dropped in silence."""
+        """Nobody wants the orders of this job any more, nor listens to what becomes of those that have begun."""
+        self._wanted.discard(job_id)
         for order in [order for order in self._given if order.job == job_id]:
             del self._given[order]
+        for order in [order for order in self._begun if order.job == job_id]:
+            self._end(order, "cancelled", "", 0.0)
 
     def give(self, order: Order, deadly: bool = False) -> None:
         self._inner.give(order, deadly)
         self._given[order] = time.time()
+        self._wanted.add(order.job)
         if order.attempt > 1:
             self._reasons["lost"].inc()
 
@@ -119,8 +129,7 @@ class MeasuredCrew:
         for order in list(self._begun):
             self._end(order, "failed", "", 0.0)
         self._given.clear()
-        self._measured.idle.dec(self.known)
-        self._size.set(0)
+        self._watch(lambda: 0)
         self.known = 0
 
     def _note(self, news: News) -> None:
@@ -132,6 +141,8 @@ class MeasuredCrew:
             self._end(news.order, "failed", news.worker, 0.0)
 
     def _begin(self, order: Order) -> None:
+        if order.job not in self._wanted:
+            return
         given = self._given.pop(order, None)
         if given is None:
             return self._reasons["again"].inc()

@@ -104,9 +104,8 @@ class ForgivesMistakes(Mutant):
     caught_by = "mistakes_change_nothing"
 
     def submit(self, job: Job) -> str:
-        return super().submit(
-            replace(job, lo=max(0, job.lo), hi=max(0, job.lo, min(job.hi, 10**5)), rank=0, kind=Kind.COUNT)
-        )
+        lo = max(0, job.lo)
+        return super().submit(replace(job, lo=lo, hi=max(lo, min(job.hi, 10**5)), rank=0, kind=Kind.COUNT))
 
 
 class StaticSplit(Mutant):
@@ -206,6 +205,16 @@ class PausesOnPaper(Mutant):
         def going_on(self) -> list[Job]:
             with self._changed:
                 return [one.job for one in self._jobs.values() if not one.state.final]
+
+
+class ForgetsThePause(Mutant):
+    """Says that a job runs when it begins, whatever its user has said meanwhile."""
+
+    caught_by = "an_early_pause_holds"
+
+    class jobs(Jobs):
+        def begin(self, job_id: str, tiles: int) -> None:
+            self.update(job_id, lambda status: {"state": State.RUNNING, "tiles": tiles})
 
 
 class TellsOnlyOfAnswers(Mutant):

@@ -23,7 +23,8 @@ class FaultyCrew:
 
     def __init__(self, inner: InnerCrew, faults: Faults) -> None:
         self._inner, self._faults = inner, faults
-        self.size, self.interrupt, self.close = inner.size, inner.interrupt, inner.close
+        self.size, self.present = inner.size, inner.present
+        self.interrupt, self.close = inner.interrupt, inner.close
 
     def give(self, order: Order, deadly: bool = False) -> None:
         if self._faults.fired("slow-orders"):

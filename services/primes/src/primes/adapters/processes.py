@@ -61,6 +61,10 @@ class ProcessCrew:
         self._hire()
         return sum(hand.ready for hand in self._hands)
 
+    def present(self) -> int:
+        """Those that live, ready or not. From any thread."""
+        return sum(hand.process.poll() is None for hand in list(self._hands))
+
     def pids(self) -> list[int]:
         """The worker processes of this moment."""
         return [hand.process.pid for hand in self._hands]

@@ -116,11 +116,20 @@ class CeleryCrew:
         now = time.monotonic()
         if now - self._asked >= 1.0 or not self._asked:
             with available():
-                since = time.time() - CREW_SECONDS
-                self._redis.zremrangebyscore(CREW, "-inf", since - CREW_SECONDS)
-                here = self._redis.zrangebyscore(CREW, since, "+inf")
-            self._size, self._asked = sum(int(one.partition("|")[0]) for one in here), now
+                self._redis.zremrangebyscore(CREW, "-inf", time.time() - 2 * CREW_SECONDS)
+                self._size, self._asked = self._here(), now
         return self._size
+
+    def present(self) -> int:
+        """As the workers reported by now. From any thread; 0 while Redis does not answer."""
+        try:
+            return self._here()
+        except RedisError:
+            return 0
+
+    def _here(self) -> int:
+        reported = self._redis.zrangebyscore(CREW, time.time() - CREW_SECONDS, "+inf")
+        return sum(int(one.partition("|")[0]) for one in reported)
 
     def give(self, order: Order, deadly: bool = False) -> None:
         try:

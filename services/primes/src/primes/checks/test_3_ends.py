@@ -59,6 +59,33 @@ def test_pause_stops_and_resume_goes_on(engine: type[PrimeCalculator]) -> None:
     assert not twice, f"computed before the pause and after it: {twice[0]}"
 
 
+def test_an_early_pause_holds(engine: type[PrimeCalculator]) -> None:
+    """Paused while the engine is about to begin it, a job is paused: it does not begin all the same."""
+    world, job, other = World(), Job(0, 100_000, id="job"), Job(0, 20_000, id="other")
+    begins, paused = threading.Event(), threading.Event()
+
+    def opening(which: Job) -> None:
+        if which.id == job.id and not begins.is_set():
+            begins.set()
+            paused.wait(1.0)  # an engine may make a user wait meanwhile
+
+    world.boards.opening = opening
+    calculator = world.engine(engine)
+    calculator.submit(job)
+    if not begins.wait(5.0):
+        raise Inconclusive("the engine opened no board within 5 s")
+    calculator.pause(job.id)
+    paused.set()
+    calculator.submit(other)
+    world.settled(calculator, other)
+    state = calculator.status(job.id).state
+    assert state is State.PAUSED, f"pause() returned, and later the job is {state}"
+    calculator.resume(job.id)
+    [ended] = world.settled(calculator, job)
+    calculator.stop(0.0)
+    assert ended.answer == answer_of(job), f"paused and resumed, it came to {ended.answer}"
+
+
 def test_each_end_is_told_once(engine: type[PrimeCalculator]) -> None:
     """`finished` hears once of each job that ends: done or cancelled, queued, paused or at work."""
     gate = Gate(3)

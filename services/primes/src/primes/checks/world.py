@@ -62,11 +62,13 @@ class Boards:
     """The port `board`, in memory. It knows which boards are open, and what was `computed` how often."""
 
     def __init__(self) -> None:
+        self.opening: Callable[[Job], None] = lambda job: None
         self.parts: dict[str, dict[Tile, Part]] = {}
         self.open: set[str] = set()
         self.computed: Counter[tuple[str, Tile]] = Counter()
 
     def __call__(self, job: Job, tiles: int) -> "Paper":
+        self.opening(job)
         self.parts.setdefault(job.id, {})
         self.open.add(job.id)
         return Paper(self, job.id)

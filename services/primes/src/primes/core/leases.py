@@ -9,8 +9,9 @@ __all__ = ["Leases"]
 class Leases[Key: Hashable]:
     """A lease lasts `seconds` from its last sign of life. Times are seconds of one monotonic clock.
 
-    Orders are begun in the order they were given. So one that waits lives by the signs of those given before it;
-    one that was overtaken has been lost with somebody, and ends by itself. Not thread-safe: its owner calls it.
+    Orders are begun in the order they were given. So one that waits lives by the signs of those given before it,
+    also of those that nobody wants any more; one that was overtaken has been lost with somebody, and ends by
+    itself. Not thread-safe: its owner calls it.
     """
 
     def __init__(self, seconds: float, attempts: int) -> None:
@@ -33,13 +34,16 @@ class Leases[Key: Hashable]:
 
     def renew(self, key: Key, now: float) -> None:
         """A sign of life from whoever works at `key`. A lease that has ended stays ended."""
-        if key not in self._ends:
-            return
-        self._begun.add(key)
+        for one in self._from(key):
+            if one == key or one not in self._begun:
+                self._ends[one] = now + self._seconds
+        if key in self._ends:
+            self._begun.add(key)
+
+    def _from(self, key: Key) -> list[Key]:
+        """`key` and what was given after it: that is all there is, if nobody wants `key` any more."""
         given = list(self._ends)
-        for later in given[given.index(key) :]:
-            if later == key or later not in self._begun:
-                self._ends[later] = now + self._seconds
+        return given[given.index(key) :] if key in self._ends else given
 
     def renew_all(self, now: float) -> None:
         """After a time in which no sign of life could have arrived."""

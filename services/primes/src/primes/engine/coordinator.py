@@ -120,7 +120,7 @@ class Coordinator:
         tiles = self.plan(job)
         board = self._ports.board(job, len(tiles))
         run = self._runs[job.id] = Run(job, board, Tally(job, tiles), self._now(), deque(tiles))
-        self._jobs.update(job.id, lambda status: {"state": State.RUNNING, "tiles": len(tiles)})
+        self._jobs.begin(job.id, len(tiles))
         for tile, part in board.read(tiles).items():
             run.waiting.remove(tile)
             self._count(run, tile, part)
@@ -138,12 +138,12 @@ class Coordinator:
         self._leases.grant(key, self._now())
 
     def _hear(self, news: News) -> None:
-        """News of a job that has ended, or of an attempt that was given up, come too late for anything."""
+        """Whoever lives is a sign for those that wait, too. All else of a job that has ended comes too late."""
         run, tile = self._runs.get(news.order.job), news.order.tile
-        if run is None:
-            return
         if news.happened in (Happened.BEGAN, Happened.ALIVE):
-            self._leases.renew((run.job.id, tile), self._now())
+            self._leases.renew((news.order.job, tile), self._now())
+        elif run is None:
+            return
         elif news.happened is Happened.DONE:
             self._collect(run, tile, {news.worker: news.seconds})
         elif news.order.attempt == self._leases.attempt((run.job.id, tile)):

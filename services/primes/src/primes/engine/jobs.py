@@ -75,6 +75,14 @@ class Jobs:
         with self._changed:
             return [one.job for one in self._jobs.values() if one.state in GOES_ON]
 
+    def begin(self, job_id: str, tiles: int) -> None:
+        """A job that waited is at work now. Whoever has paused or cancelled it meanwhile is right."""
+        with self._changed:
+            status = self._jobs.get(job_id)
+            if status and not status.state.final:
+                state = State.RUNNING if status.state is State.QUEUED else status.state
+                self._set(replace(status, state=state, tiles=tiles))
+
     def update(self, job_id: str, change: Callable[[Status], dict[str, Any]]) -> None:
         """Change the numbers of a job by what they are; of one that has ended nothing changes any more."""
         with self._changed:
