@@ -56,4 +56,5 @@ def _run(module: str, environment: dict[str, str], log: str) -> None:
     for stream in (1, 2):
         os.dup2(output, stream)
     sys.argv = [module]
+    sys.orig_argv = [sys.executable, "-m", module]  # with which a service starts itself again
     runpy.run_module(module, run_name="__main__")

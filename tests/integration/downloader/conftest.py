@@ -6,8 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import urllib3
 from redis import Redis
+from tests.integration.forked import Forked
 
 from lab.origin.content import digest
 from lab.origin.testing import RunningOrigin, running
@@ -135,10 +134,7 @@ class Downloader(Client):
 
     def start(self) -> None:
         """Start a process and wait until it is ready."""
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "downloader"], env=self._environment, stdout=log, stderr=log
-            )
+        self.process = Forked("downloader", self._environment, self.folder / "log")
         eventually(self._ready)
 
     def _ready(self) -> bool:
