@@ -1,6 +1,7 @@
 """The shell of T2: senders in, files out, alerts, and errors to status codes."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -14,6 +15,7 @@ from lab_kit.ports import SystemClock
 from lab_kit.shell import Service
 from lab_kit.streams import Consumer, connect
 from lab_kit.timeline import Timeline
+from log_pipeline.adapters.allowance import Allowance
 from log_pipeline.adapters.caretaker import Caretaker
 from log_pipeline.adapters.desk import BadBody, Desk, body_of
 from log_pipeline.adapters.faults import FAULTS, FaultySink
@@ -31,7 +33,13 @@ from log_pipeline.metrics import EngineStats, GroupMetrics, IntakeMetrics, SinkM
 
 STREAM, GROUP = "lab:logs", "log-pipeline"
 STATUSES: dict[type[Exception], int] = {BadBody: 422, TooLarge: 413, Busy: 429, Closed: 503}
-WORKERS, LARGEST_BODY = 16, 32 * 1024 * 1024
+MIB = 1024 * 1024
+WORKERS, LARGEST_BODY, BODIES, BEGUN = (
+    16,
+    32 * MIB,
+    64 * MIB,
+    64 * MIB,
+)  # bytes: of one, of all, of lines without end
 
 type Kind = Literal["critical", "error", "rest", "dead"]
 
@@ -72,7 +80,7 @@ def build(settings: Settings) -> Service:
 
     host = EngineHost(build_engine, unfinished=partial(asyncio.to_thread, spill.load))
     rules = Rules(read_rules(settings.log_pipeline_alerts), clock.time())
-    intake = Intake(lambda: host.engine, clock, spill, rules, IntakeMetrics(metrics))
+    intake = Intake(lambda: host.engine, clock, spill, rules, IntakeMetrics(metrics), Allowance(BEGUN))
     inputs = Inputs(settings, intake, receipts)
     desk = Desk(intake, receipts, WORKERS, settings.log_pipeline_patience)
     metrics.registry.register(EngineStats(name, lambda: host.name, lambda: host.engine.stats()))
@@ -106,6 +114,7 @@ class Routes:
 
     def __init__(self, desk: Desk, inputs: Inputs, files: Files, host: EngineHost[LogPipeline]) -> None:
         self._desk, self._inputs, self._files, self._host = desk, inputs, files, host
+        self._bodies = Allowance(BODIES)
 
     def router(self) -> APIRouter:
         api = APIRouter(prefix="/v1", tags=["logs"])
@@ -118,9 +127,10 @@ class Routes:
     async def accept(self, request: Request) -> dict[str, int]:
         """Write the lines of the body, or the records of a JSON array; answered when all are durable."""
         kind = request.headers.get("content-type", "")
-        body = await asyncio.to_thread(body_of, await _read(request), kind)
         sender = request.client.host if request.client else "unknown"
-        ended = await self._desk.accept(body, f"http:{sender}")
+        with self._bodies.holding() as hold:
+            body = await asyncio.to_thread(body_of, await _read(request, hold), kind)
+            ended = await self._desk.accept(body, f"http:{sender}")
         return {"written": ended.written, "dropped": ended.dropped, "dead": ended.dead}
 
     async def stats(self) -> dict[str, Any]:
@@ -139,10 +149,11 @@ class Routes:
         return await asyncio.to_thread(self._files.last, kind, limit)
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, hold: Callable[[int], None]) -> bytes:
     """The body, which is never held in memory beyond what is taken."""
     body = bytearray()
     async for part in request.stream():
+        hold(len(part))
         body += part
         if len(body) > LARGEST_BODY:
             raise TooLarge(f"a request may have at most {LARGEST_BODY:,} bytes: send several")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lab_kit.ports import Clock
+from log_pipeline.adapters.allowance import Allowance
 from log_pipeline.adapters.spill import Spill
 from log_pipeline.contract import Batch, Busy, Closed, LogPipeline, TooLarge
 from log_pipeline.core.alerts import Alert, Rules
@@ -22,13 +23,17 @@ class Observer(Protocol):
 
 
 class Intake:
-    """Gives sorted records to the engine. Safe from any thread; `submit` blocks as long as the engine is full."""
+    """Gives sorted records to the engine. Safe from any thread; `submit` blocks as long as the engine is full.
+
+    `begun` is what all readers together may hold of records that have begun and not ended.
+    """
 
     def __init__(
-        self, engine: Callable[[], LogPipeline], clock: Clock, spill: Spill, rules: Rules, observer: Observer
-    ) -> None:
+        self, engine: Callable[[], LogPipeline], clock: Clock, spill: Spill, rules: Rules, observer: Observer,
+        begun: Allowance,
+    ) -> None:  # fmt: skip
         self._engine, self._spill, self.clock, self._observer = engine, spill, clock, observer
-        self._rules = rules
+        self._rules, self.begun = rules, begun
         self._watching = threading.Lock()  # guards the rules, and the alerts not yet fetched
         self._alerts: list[Alert] = []
         self.ending = threading.Event()

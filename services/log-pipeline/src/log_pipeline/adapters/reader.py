@@ -11,11 +11,15 @@ LONGEST = 16 * 1024 * 1024  # bytes of one record
 
 
 class Reader:
-    """For one thread. Each method returns the batches that are complete by it."""
+    """For one thread. Each method returns the batches that are complete by it.
+
+    What has begun is cut when all readers together would hold too much.
+    """
 
     def __init__(self, intake: Intake, source: str) -> None:
         self._intake, self._source = intake, source
         self._framer, self._joiner = Framer(LONGEST), Joiner()
+        self._held = 0
 
     @property
     def pending(self) -> int:
@@ -27,15 +31,29 @@ class Reader:
         batches = self._sorted(self._framer.feed(data))
         if self._framer.cut > cut:
             self._intake.odd("cut", self._framer.cut - cut)
-        return batches
+        return batches if self._holds() else batches + self._cut()
 
     def pause(self) -> list[Batch]:
         """Nothing came for a while: what was held back, in case it goes on, is whole."""
-        return self._records(self._joiner.flush())
+        batches = self._records(self._joiner.flush())
+        self._holds()
+        return batches
 
     def end(self) -> list[Batch]:
         """Nothing more comes: what was begun is a record, too."""
         return [*self._sorted(self._framer.flush()), *self.pause()]
+
+    def _holds(self) -> bool:
+        """Whether what has begun may be held."""
+        pending = self.pending
+        if not self._intake.begun.change(pending - self._held):
+            return False
+        self._held = pending
+        return True
+
+    def _cut(self) -> list[Batch]:
+        self._intake.odd("cut", 1)
+        return self.end()
 
     def _sorted(self, found: bytes | list[bytes]) -> list[Batch]:
         if isinstance(found, list):
