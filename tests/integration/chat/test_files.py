@@ -1,9 +1,10 @@
 """Files that people share: taken within limits, kept once, given back as bytes to save."""
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
+from redis import Redis
 
 
 def upload(replica: Any, token: str, name: str, body: bytes) -> tuple[int, Any]:
@@ -72,10 +73,12 @@ def test_only_who_has_signed_in_shares(replica: Any) -> None:
     assert replica.ask("GET", "/v1/files/nothing")[0] == 404
 
 
-def test_a_file_expires(start_replica: Any, patience: Any) -> None:
-    replica = start_replica(chat_file_seconds=1)
-    status, blob = upload(replica, replica.sign_in("ann"), "brief.txt", b"x")
+def test_a_file_expires(replica: Any, redis: Redis, patience: Any) -> None:
+    status, blob = upload(replica, replica.sign_in("ann-brief"), "brief.txt", b"x")
     assert status == 201
+    record = f"chat:file:{blob['id']}"
+    assert 0 < cast(int, redis.ttl(record)) <= 7 * 86_400
+    redis.pexpire(record, 1)
     patience(lambda: replica.ask("GET", f"/v1/files/{blob['id']}")[0] == 404)
 
 

@@ -3,6 +3,7 @@
 import threading
 from typing import Any
 
+import pytest
 from redis import Redis
 
 
@@ -12,9 +13,15 @@ def collect(guest: Any, room: str, last: int) -> list[tuple[int, str]]:
     return [(event["id"], event["text"]) for event in guest.events(room)]
 
 
-def test_all_hear_the_same_in_the_same_order(start_replica: Any) -> None:
+@pytest.fixture(scope="module")
+def two(start_replica: Any) -> tuple[Any, Any]:
+    """Replicas that nobody ends."""
     one = start_replica()
-    other = start_replica(beside=one)
+    return one, start_replica(beside=one)
+
+
+def test_all_hear_the_same_in_the_same_order(two: tuple[Any, Any]) -> None:
+    one, other = two
     places = {"ann": one, "bob": other, "cleo": one, "dan": other}
     guests = [replica.guest(name, "order") for name, replica in places.items()]
     talkers = guests[:2]
@@ -34,8 +41,8 @@ def test_all_hear_the_same_in_the_same_order(start_replica: Any) -> None:
 
 
 def test_presence_is_known_everywhere_and_outlives_no_replica(start_replica: Any, patience: Any) -> None:
-    one = start_replica()
-    other = start_replica(beside=one)
+    one = start_replica(chat_vouch=1)
+    other = start_replica(beside=one, chat_vouch=1)
     ann, bob = one.guest("ann", "here"), other.guest("bob", "here")
 
     def state() -> str:
@@ -94,10 +101,9 @@ def test_redis_goes_and_comes_back(start_replica: Any, patience: Any) -> None:
     assert [event["id"] for event in bob.events("outage")] == [before, kept]
 
 
-def test_what_redis_does_not_tell_is_read_from_the_log(start_replica: Any, patience: Any) -> None:
-    one = start_replica()
-    other = start_replica(beside=one)
-    ann, bob = one.guest("ann", "gaps"), other.guest("bob", "gaps")
+def test_what_redis_does_not_tell_is_read_from_the_log(two: tuple[Any, Any]) -> None:
+    one, other = two
+    ann, bob = one.guest("ann-gaps", "gaps"), other.guest("bob-gaps", "gaps")
     first = ann.say("gaps", "heard")
     bob.until("message", id=first)
     with Redis.from_url(one.server.url, decode_responses=True) as redis:

@@ -174,9 +174,6 @@ def test_a_close_without_a_code_is_one(wire: Any) -> None:
     assert opened.frame() == (-1, b"")
 
 
-ENDLESS = [(CONT if at else TEXT, b"", {"fin": False}) for at in range(1100)]
-
-
 def broken(*frames: tuple[int, bytes, dict[str, Any]]) -> Any:
     return frames
 

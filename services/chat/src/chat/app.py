@@ -52,7 +52,7 @@ class House:
         self.wire = WireMetrics(self.metrics, lambda: self.host.name)
         self.people = People(self.redis, settings.chat_admin_token, time.time)
         self.rooms = RoomStore(self.redis, time.time)
-        self.roster = Roster(self.redis, self.replica, time.time)
+        self.roster = Roster(self.redis, self.replica, time.time, settings.chat_vouch)
         self.blobs = Blobs(self.redis, settings.lab_data, time.time, largest=settings.chat_file_size,
                            quota=settings.chat_file_quota, seconds=settings.chat_file_seconds)  # fmt: skip
         self._wire_up()

@@ -11,7 +11,7 @@ BESIDE = 100  # the WebSocket port is so much above the HTTP port, inside a cont
 
 class Settings(ServiceSettings):
     """Frozen; see `ServiceSettings`. Bytes and seconds. Rates are messages a second, with a burst of three
-    seconds."""
+    seconds. `chat_vouch`: how long what a replica said of its users holds, if it says no more."""
 
     port: int = Field(default=8006, ge=0, le=65535)
     chat_ws_port: int | None = Field(default=None, ge=0, le=65535)
@@ -22,6 +22,7 @@ class Settings(ServiceSettings):
     chat_heartbeat: float = Field(default=20.0, gt=0)
     chat_patience: float = Field(default=10.0, gt=0)
     chat_linger: float = Field(default=3.0, ge=0)
+    chat_vouch: float = Field(default=9.0, gt=0)
     chat_rate: float = Field(default=10.0, gt=0)
     chat_room_rate: float = Field(default=200.0, gt=0)
     chat_connections: int = Field(default=20_000, ge=1)

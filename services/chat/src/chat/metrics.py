@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from chat.contract import Batch, Close, Stats
+from chat.contract import Close, Stats
 from lab_kit.metrics import EngineMetrics, Metrics
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -42,10 +42,6 @@ class WireMetrics:
             self._closed.labels(*here, int(code))
         for reason in REFUSED:
             self._refused.labels(*here, reason)
-
-    def wrote(self, batch: Batch) -> None:
-        self.frames += batch.frames
-        self.bytes += len(batch.data)
 
     def received(self, size: int) -> None:
         self.messages += 1

@@ -69,7 +69,7 @@ class Hub(Contract):
             self._heard[connection] = asyncio.get_running_loop().time()
 
     def stats(self) -> Stats:
-        waiting = [frame for queue in self._queues.values() for frame in queue._queue]  # type: ignore[attr-defined]
+        waiting = [frame for queue in self._queues.values() for frame in queue._queue]  # type: ignore[attr-defined]  # a queue does not tell
         return Stats(
             connections=len(self._watchers),
             users=len({connection.user for connection in self._watchers}),

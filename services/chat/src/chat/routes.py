@@ -16,7 +16,8 @@ from chat.adapters.log import Unavailable
 from chat.adapters.people import NameTaken, NotSignedIn, User
 from chat.adapters.rooms import Conflict, UnknownRoom
 from chat.config import BESIDE
-from chat.core.protocol import VERSION, schema
+from chat.core import answers, protocol
+from chat.core.protocol import VERSION
 from chat.core.rooms import Forbidden
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ class Routes:
         return {"websocket": f"ws://{host or '127.0.0.1'}:{number}/", "version": VERSION}
 
     async def protocol(self) -> dict[str, Any]:
-        """The JSON schema of what clients send."""
-        return schema()
+        """The JSON schemas of what clients send, and of what the server sends."""
+        return {"version": VERSION, "client": protocol.schema(), "server": answers.schema()}
 
     async def upload(
         self, request: Request, credentials: Bearer, filename: Annotated[str, Header(alias="x-filename")]

@@ -19,8 +19,11 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 __all__ = ["main"]
 
-HELP = "/join ROOM or @NAME · /people · /rooms · /away · /back · /kick NAME · /topic TEXT · /quit"
-LONGEST_WAIT, POLICY = 15.0, 1008
+HELP = (
+    "/join ROOM or @NAME · /create ROOM · /people · /rooms · /away · /back · /kick NAME · /ban NAME SECONDS · "
+    "/topic TEXT · /quit"
+)
+LONGEST_WAIT, POLICY, FOR_A_WHILE = 15.0, 1008, 600.0
 STATE = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "concurrency-lab"
 type Json = dict[str, Any]
 
@@ -78,7 +81,8 @@ class Terminal:
             if message["id"] <= self._last.get(room, 0):
                 return
             self._last[room] = message["id"]
-        self._unacknowledged.pop(message.get("nonce", ""), None)
+        refused = kind == "error" and message["code"] != "unavailable"
+        self._unacknowledged.pop(message.get("ref" if refused else "nonce", ""), None)
         if kind == "welcome":
             await self._join(self._room)
         elif kind == "joined" and not message.get("with"):
@@ -118,12 +122,13 @@ class Terminal:
             await self._send(type=verb, **({"room": self._room} if verb == "people" else {}))
         elif verb in ("away", "back"):
             await self._send(type="away", away=verb == "away")
-        elif verb == "topic":
-            await self._send(type="command", room=self._room, verb=verb, text=rest)
+        elif verb == "create":
+            await self._send(type="create", room=rest)
+            await self._join(rest)
         elif verb == "help":
             show(f"-- {HELP}")
         else:
-            await self._send(type="command", room=self._room, verb=verb, user=rest or None)
+            await self._send(type="command", room=self._room, verb=verb, **about(verb, rest))
 
     async def _join(self, room: str) -> None:
         await self._send(type="join", room=room, after=self._last.get(room))
@@ -134,6 +139,25 @@ class Terminal:
                 await self._socket.send(json.dumps(message))
             except ConnectionClosed:
                 show("-- not connected: it is sent when the connection is back")
+
+
+def about(verb: str, rest: str) -> Json:
+    """What an administrator's command needs beside the room: a text, or a name and for how long."""
+    if verb in ("topic", "announce"):
+        return {"text": rest}
+    if verb in ("close", "slow"):
+        return {"seconds": seconds(rest, 0.0)}
+    user, _, more = rest.partition(" ")
+    found = {"text": more} if verb == "role" else {"seconds": seconds(more, FOR_A_WHILE)}
+    return {"user": user or None, **found}
+
+
+def seconds(text: str, usual: float) -> float:
+    """What was typed; what is usual if it is no number."""
+    try:
+        return abs(float(text))
+    except ValueError:
+        return usual
 
 
 def line(message: Json, here: str) -> str:

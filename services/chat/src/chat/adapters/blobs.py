@@ -7,6 +7,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import structlog
 from redis.asyncio import Redis
 
 from chat.contract import ChatError
+from chat.core.answers import File
 from chat.core.files import media_type_of, shown_name
 
 __all__ = ["Blob", "Blobs", "NotTaken", "TooLarge", "UnknownFile"]
@@ -96,10 +98,10 @@ class Blobs:
             raise UnknownFile("there is no such file, or it has expired")
         return Blob(**json.loads(found))
 
-    async def describe(self, id: str) -> dict[str, Any]:
+    async def describe(self, id: str) -> File:
         """What a message says of a file. Raises `UnknownFile`."""
         blob = await self.get(id)
-        return {"id": blob.id, "name": blob.name, "type": blob.type, "size": blob.size}
+        return File(id=blob.id, name=blob.name, type=blob.type, size=blob.size)
 
     def path(self, blob: Blob) -> Path:
         return self._folder / blob.sha256[:2] / blob.sha256
@@ -137,11 +139,13 @@ class Blobs:
         part.replace(place)
 
     def _sweep(self) -> None:
-        """A file is as old as its last upload, for each replaces it."""
+        """A file is as old as its last upload, for each replaces it; a part is one that a kill cut short.
+        Other replicas sweep, too."""
         oldest = self._now() - self._seconds - SWEEP_SECONDS
-        for path in self._folder.glob("*/*"):
-            if path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
+        for path in (*self._folder.glob("*/*"), *self._folder.glob("part-*")):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
 
 
 def _settle(file: Any) -> None:

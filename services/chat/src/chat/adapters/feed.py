@@ -17,7 +17,8 @@ from redis.exceptions import RedisError
 from chat.adapters.log import DURABLE, Entry, RoomLog, Unavailable, channel, room_of
 from chat.contract import Frame, Kind
 from chat.core import frames
-from chat.core.events import Event, complete, is_message, parts
+from chat.core.answers import Deleted, Happened, read
+from chat.core.events import Event, complete, is_message
 from chat.core.order import Sequencer
 
 __all__ = ["Feed", "Followed"]
@@ -49,14 +50,15 @@ class Followed:
 
 
 type Publish = Callable[[str, Frame], None]
+type Noticed = Callable[[Happened], None]
 type Heard = Callable[[str, str], None]
 
 
 class Feed:
-    """Publishes the events of followed rooms, each once and in order. `noticed(room, event)` hears of each
+    """Publishes the events of followed rooms, each once and in order. `noticed(event)` hears of each
     event that is no message; `told(channel, text)` of what comes on other channels."""
 
-    def __init__(self, redis: Redis, publish: Publish, noticed: Heard, told: Heard) -> None:
+    def __init__(self, redis: Redis, publish: Publish, noticed: Noticed, told: Heard) -> None:
         self._pubsub: Any = redis.pubsub()
         self._publish, self._noticed, self._told = publish, noticed, told
         self._rooms: dict[str, Followed] = {}
@@ -159,11 +161,12 @@ class Feed:
             self._notice(followed, text)
 
     def _notice(self, followed: Followed, text: str) -> None:
-        event = parts(text)
-        if event["type"] == "deleted":
-            kept = [entry for entry in followed.recent if entry[0] != event["target"]]
+        event = read(text)
+        if isinstance(event, Deleted):
+            kept = [entry for entry in followed.recent if entry[0] != event.target]
             followed.recent = deque(kept, RECENT)
-        self._noticed(followed.name, text)
+        if event:
+            self._noticed(event)
 
     def _heal_soon(self, followed: Followed, delay: float) -> None:
         if not any(task.get_name() == followed.name for task in self._healing):

@@ -13,6 +13,7 @@ from websockets.http11 import Request
 from chat.adapters.connection import Handler, WebSocket
 from chat.contract import Close, Connection, Gone
 from chat.core import frames
+from chat.core.answers import Closing
 from chat.metrics import WireMetrics
 from lab_kit.faults import Fault, Faults
 
@@ -67,7 +68,7 @@ class Listener:
         for connection in here:
             wait = round(random.uniform(0.1, spread), 3)
             with suppress(Gone):
-                connection.write(frames.batch([frames.of("closing", retry_after=wait)]))
+                connection.write(frames.batch([frames.of(Closing(retry_after=wait))]))
             connection.close(Close.RESTART, f"restarting: come back in {wait} s")
         await asyncio.sleep(min(seconds, CLOSE_SECONDS if here else 0.0))
 

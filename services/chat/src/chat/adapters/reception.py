@@ -15,6 +15,7 @@ from chat.adapters.talk import Talk
 from chat.adapters.visits import Visits
 from chat.contract import ChatError, Close, Connection, Gone, Hub, Limits
 from chat.core import frames
+from chat.core.answers import Error, Welcome
 from chat.core.protocol import VERSION, Hello, Malformed, Message, decode
 from chat.metrics import WireMetrics
 
@@ -84,7 +85,7 @@ class Reception:
     def refuse(self, session: Session, error: ChatError, ref: str | None) -> None:
         """Answer that it was not done, and why."""
         self._metrics.refused(error.code)
-        frame = frames.of("error", code=error.code, detail=str(error), ref=ref)
+        frame = frames.of(Error(code=error.code, detail=str(error), ref=ref))
         if session.user:
             self._hub().send(session.connection, frame)
         else:
@@ -160,6 +161,6 @@ class Reception:
         self._hub().connect(session.connection)
         self._visits.came(session)
         rooms = await self._visits.rooms(session)
-        welcome = frames.of("welcome", v=VERSION, user=user.name, admin=user.admin, replica=self._replica,
-                            heartbeat=self._limits.heartbeat, rooms=rooms, ref=hello.ref)  # fmt: skip
-        self._hub().send(session.connection, welcome)
+        welcome = Welcome(v=VERSION, user=user.name, admin=user.admin, replica=self._replica,
+                          heartbeat=self._limits.heartbeat, rooms=tuple(rooms), ref=hello.ref)  # fmt: skip
+        self._hub().send(session.connection, frames.of(welcome))

@@ -2,23 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-__all__ = ["Roster"]
+__all__ = ["Roster", "State"]
 
 PRESENCE, DEVICES, SEEN, AWAY = "chat:presence", "chat:devices", "chat:seen", "chat:away"
-TTL, PERIOD = (
-    9.0,
-    3.0,
-)  # seconds for which a replica vouches for its users, and between two times that it does
 ANNOUNCE = """
 local function announce(user, state, now)
-  local text = cjson.encode({type = 'presence', user = user, state = state, at = tonumber(now)})
   for _, room in ipairs(redis.call('SMEMBERS', 'chat:user:' .. user .. ':rooms')) do
+    local said = {type = 'presence', room = room, user = user, state = state, at = tonumber(now)}
+    local text = cjson.encode(said)
     redis.call('PUBLISH', 'chat:{' .. room .. '}:live', 'p' .. user .. '\\n' .. text)
   end
 end
@@ -60,11 +58,22 @@ KEYS = (PRESENCE, DEVICES, SEEN, AWAY)
 log = structlog.get_logger(__name__)
 
 
-class Roster:
-    """`present` is the port that the hub tells; the rest goes on in `run`, and waits while Redis is away."""
+@dataclass(frozen=True, slots=True)
+class State:
+    """Of a user: online, away, or offline and `seen` then, in seconds since the epoch."""
 
-    def __init__(self, redis: Redis, replica: str, now: Callable[[], float]) -> None:
+    user: str
+    name: str
+    seen: float | None = None
+
+
+class Roster:
+    """`present` is the port that the hub tells; the rest goes on in `run`, and waits while Redis is away. What
+    is said of users holds for `vouch` seconds, and is said again three times meanwhile."""
+
+    def __init__(self, redis: Redis, replica: str, now: Callable[[], float], vouch: float) -> None:
         self._redis: Any = redis
+        self._vouch_seconds, self._period = vouch, vouch / 3
         self._replica, self._now = replica, now
         self._here: set[str] = set()
         self._changes: asyncio.Queue[str] = asyncio.Queue()
@@ -77,8 +86,8 @@ class Roster:
     async def away(self, user: str, away: bool) -> None:
         await self._redis.eval(TURNED, 4, *KEYS, user, int(away), self._now())
 
-    async def states(self, users: Sequence[str]) -> list[dict[str, Any]]:
-        """Each with `state`, and when it was last `seen` if it is offline."""
+    async def states(self, users: Sequence[str]) -> list[State]:
+        """Of each, in this order."""
         if not users:
             return []
         pipe = self._redis.pipeline(transaction=False)
@@ -91,7 +100,7 @@ class Roster:
         due = 0.0
         while True:
             try:
-                async with asyncio.timeout(PERIOD):
+                async with asyncio.timeout(self._period):
                     await self._tell(await self._changes.get())
             except TimeoutError:
                 pass
@@ -100,7 +109,7 @@ class Roster:
                 await asyncio.sleep(0.5)
             loop = asyncio.get_running_loop()
             if loop.time() >= due:
-                due = loop.time() + PERIOD
+                due = loop.time() + self._period
                 await self._vouch()
 
     async def leave(self) -> None:
@@ -117,7 +126,9 @@ class Roster:
         """Whatever happened since, it is the present that is told: so an outage costs nothing but time."""
         try:
             if user in self._here:
-                await self._redis.eval(CAME, 4, *KEYS, user, self._replica, self._now() + TTL, self._now())
+                await self._redis.eval(
+                    CAME, 4, *KEYS, user, self._replica, self._now() + self._vouch_seconds, self._now()
+                )
             else:
                 await self._redis.eval(WENT, 4, *KEYS, user, self._replica, self._now())
         except RedisError:
@@ -127,7 +138,7 @@ class Roster:
     async def _vouch(self) -> None:
         try:
             if self._here:
-                expires = self._now() + TTL
+                expires = self._now() + self._vouch_seconds
                 fresh = {f"{user}|{self._replica}": expires for user in self._here}
                 known = set(await self._redis.zrange(PRESENCE, 0, -1))
                 await self._redis.zadd(PRESENCE, fresh, xx=True)
@@ -140,7 +151,7 @@ class Roster:
             log.warning("cannot vouch for who is here", error=repr(error))
 
 
-def _state(user: str, devices: str | None, away: str | None, seen: str | None) -> dict[str, Any]:
+def _state(user: str, devices: str | None, away: str | None, seen: str | None) -> State:
     if devices:
-        return {"user": user, "state": "away" if away else "online"}
-    return {"user": user, "state": "offline", **({"seen": float(seen)} if seen else {})}
+        return State(user, "away" if away else "online")
+    return State(user, "offline", float(seen) if seen else None)

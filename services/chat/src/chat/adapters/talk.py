@@ -3,7 +3,6 @@
 import asyncio
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 from chat.adapters.blobs import Blobs
 from chat.adapters.log import Receipt, RoomLog, Unavailable, append
@@ -11,7 +10,8 @@ from chat.adapters.rooms import RoomStore
 from chat.adapters.session import Session
 from chat.adapters.visits import Visits
 from chat.contract import ChatError, Hub
-from chat.core import events, frames
+from chat.core import answers, events, frames
+from chat.core.answers import Ack, File, Notice
 from chat.core.limits import Meter, Rate
 from chat.core.names import is_dm, mentions, peer_in
 from chat.core.protocol import Delete, Edit, History, Message, Read, Say, Typing
@@ -88,7 +88,7 @@ class Talk:
                 return False
         return True
 
-    def _say(self, session: Session, said: Say, file: dict[str, Any] | None) -> None:
+    def _say(self, session: Session, said: Say, file: File | None) -> None:
         arrived = asyncio.get_running_loop().time()
         room, now = self._require(session, said.room), self._now()
         room.require_voice(session.user, now, admin=session.admin)
@@ -109,7 +109,7 @@ class Talk:
             self._metrics.answered(seconds, well=isinstance(result, Receipt))
             if isinstance(result, Unavailable):
                 return self._refuse(session, result, said.ref or said.nonce or None)
-            acknowledged = frames.of("ack", room=said.room, id=result.id, nonce=nonce, ref=said.ref)
+            acknowledged = frames.of(Ack(room=said.room, id=result.id, nonce=nonce, ref=said.ref))
             self._hub().send(session.connection, acknowledged)
             if result.fresh:
                 self._mention(session.user, said.room, result.id, list(named))
@@ -125,9 +125,10 @@ class Talk:
         return room
 
     def _require_pace(self, session: Session, room: Room, arrived: float) -> None:
-        wait = self._by_user.wait(session.user, arrived) or self._by_room.wait(room.name, arrived)
-        if wait:
-            raise TooOften(f"too many messages: wait {wait:.1f} s")
+        if wait := self._by_user.wait(session.user, arrived):
+            raise TooOften(f"you say too much at once: wait {wait:.1f} s")
+        if wait := self._by_room.wait(room.name, arrived):
+            raise TooOften(f"too much is said in {room.name} at once: wait {wait:.1f} s")
         if room.slow and room.role(session.user, admin=session.admin) is Role.MEMBER:
             key = (room.name, session.user)
             left = self._slow.get(key, 0.0) + room.slow - arrived
@@ -138,23 +139,23 @@ class Talk:
     def _mention(self, user: str, room: str, id: int, named: list[str]) -> None:
         peer = peer_in(room, user) if is_dm(room) else None
         for name in {*named, *([peer] if peer else [])} - {user}:
-            self._visits.notify(name, {"type": "notice", "room": room, "id": id, "from": user,
-                                "why": "message" if name == peer else "mention"})  # fmt: skip
+            why = "message" if name == peer else "mention"
+            self._visits.notify(name, Notice(room=room, id=id, who=user, why=why))
 
     def _type(self, session: Session, request: Typing) -> None:
         room = self._require(session, request.room)
         room.require_voice(session.user, self._now(), admin=session.admin)
         if not self._typing.wait(f"{room.name}/{session.user}", asyncio.get_running_loop().time()):
-            self._visits.tell(room.name, {"type": "typing", "user": session.user})
+            self._visits.tell(answers.Typing(room=room.name, user=session.user))
 
     async def _change(self, session: Session, request: Edit | Delete, text: str | None) -> None:
         room, now = self._require(session, request.room), self._now()
         room.require_voice(session.user, now, admin=session.admin)
         found = await self._log.after(request.room, request.id - 1, 1)
-        said = events.parts(found[0][1]) if found and found[0][0] == request.id else {}
-        if said.get("type") != "message":
+        said = answers.read(found[0][1]) if found and found[0][0] == request.id else None
+        if not isinstance(said, answers.Message):
             raise NotThere(f"there is no message {request.id} in {request.room}")
-        mine = said["user"] == session.user
+        mine = said.user == session.user
         may_delete = room.role(session.user, admin=session.admin).rank >= Role.MODERATOR.rank and text is None
         if not mine and not may_delete:
             raise Forbidden("that was said by somebody else")
@@ -165,16 +166,13 @@ class Talk:
             event = events.edited(*where, nonce, now, request.id, text)
         receipt = await append(self._log, event)
         self._hub().send(
-            session.connection, frames.of("ack", room=request.room, id=receipt.id, ref=request.ref)
+            session.connection, frames.of(Ack(room=request.room, id=receipt.id, ref=request.ref))
         )
 
     async def _history(self, session: Session, request: History) -> None:
         self._require(session, request.room)
         page = await self._log.before(request.room, request.before, request.limit)
-        items = [events.parts(text) for _, text in page]
-        first = page[0][0] if page else 0
-        self._hub().send(
-            session.connection,
-            frames.of("history", room=request.room, items=items, more=first > 1 and len(page) == request.limit,
-                      ref=request.ref),
-        )  # fmt: skip
+        items = tuple(event for _, text in page if (event := answers.read(text)))
+        more = bool(page) and page[0][0] > 1 and len(page) == request.limit
+        older = answers.History(room=request.room, items=items, more=more, ref=request.ref)
+        self._hub().send(session.connection, frames.of(older))

@@ -1,12 +1,12 @@
 """Coming and going: joining with what was missed, leaving, who is here, and administrators' commands."""
 
 import asyncio
-import json
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import structlog
 from redis.asyncio import Redis
 
@@ -16,7 +16,8 @@ from chat.adapters.rooms import RoomStore, UnknownRoom
 from chat.adapters.roster import Roster
 from chat.adapters.session import Session
 from chat.contract import ChatError, Frame, Hub, Kind
-from chat.core import events, frames
+from chat.core import answers, events, frames
+from chat.core.answers import Change, Happened, Known, Left, Notice, Presence, Typing
 from chat.core.names import dm_of, is_dm, is_user_name, peer_in
 from chat.core.protocol import Away, Create, Join, Leave, Malformed, Message, People, Rooms
 from chat.core.protocol import Command as Asked
@@ -24,11 +25,8 @@ from chat.core.rooms import Command, Forbidden, Room, Verb
 
 __all__ = ["Visits"]
 
-PAGE, BYTES, FIRST = (
-    200,
-    48 * 1024,
-    50,
-)  # events and bytes sent in a row; events for who comes for the first time
+PAGE, BYTES = 200, 48 * 1024  # sent in a row
+FIRST = 50  # events for who comes for the first time
 UNREAD = 100
 log = structlog.get_logger(__name__)
 
@@ -59,18 +57,19 @@ class Visits:
             case Leave():
                 self._exit(session, request.room)
                 await self._rooms.leave(request.room, session.user)
-                self._answer(session, "left", request, room=request.room)
+                self._answer(session, Left(room=request.room, ref=request.ref))
             case Away():
                 await self._roster.away(session.user, request.away)
             case Rooms():
-                self._answer(session, "rooms", request, rooms=await self.rooms(session))
+                known = tuple(await self.rooms(session))
+                self._answer(session, answers.Rooms(rooms=known, ref=request.ref))
             case People():
                 await self._people(session, request)
             case Create():
                 made = await self._rooms.create(
                     Room(request.room, request.topic, request.private), session.user
                 )
-                self._answer(session, "created", request, room=made.name)
+                self._answer(session, answers.Created(room=made.name, ref=request.ref))
             case Asked():
                 await self._command(session, request)
 
@@ -91,7 +90,7 @@ class Visits:
         for room in list(session.rooms):
             self._exit(session, room)
 
-    async def rooms(self, session: Session) -> list[dict[str, Any]]:
+    async def rooms(self, session: Session) -> list[Known]:
         """The rooms a client can see, private conversations included."""
         user = session.user
         mine, read = set(await self._rooms.rooms_of(user)), await self._rooms.read(user)
@@ -101,25 +100,22 @@ class Visits:
             await self._described(room, user, room.name in mine, read.get(room.name, 0)) for room in visible
         ]
 
-    def noticed(self, room: str, text: str) -> None:
+    def noticed(self, event: Happened) -> None:
         """Something other than a message happened in a room."""
-        event = events.parts(text)
-        if event["type"] == "change":
-            self._begin(self._apply(room, event))
+        if isinstance(event, Change):
+            self._begin(self._apply(event))
 
     def told(self, where: str, text: str) -> None:
         """Presence and typing of a room, and what is meant for one user."""
         if where.startswith("chat:inbox:"):
             for session in self._devices.get(where.removeprefix("chat:inbox:"), ()):
                 self._hub().send(session.connection, frames.frame(text.encode()))
-                self._begin(self._open(session, json.loads(text)))
+                self._begin(self._open(session, _notice(text)))
             return
         kind = Kind.PRESENCE if text[:1] == "p" else Kind.TYPING
         user, _, message = text[1:].partition("\n")
-        room = room_of(where)
-        body = f'{{"room":{json.dumps(room)},{message[1:]}'
-        born = asyncio.get_running_loop().time()
-        self._hub().publish(room, frames.frame(body.encode(), kind, f"{kind.name}/{room}/{user}", born))
+        room, born = room_of(where), asyncio.get_running_loop().time()
+        self._hub().publish(room, frames.frame(message.encode(), kind, f"{kind.name}/{room}/{user}", born))
 
     async def _join(self, session: Session, request: Join) -> None:
         name = _canonical(session.user, request.room)
@@ -132,7 +128,7 @@ class Visits:
             raise Malformed(f"you are in {name} already")
         for member in _both(name) if is_dm(name) else [session.user]:
             if await self._rooms.enter(name, member) and member == session.user:
-                self.tell(name, {"type": "presence", "user": member, "state": "online", "at": self._now()})
+                self.tell(Presence(room=name, user=member, state="online", at=self._now()))
         followed = await self.feed.follow(name)
         self._here[name].add(session)
         session.rooms.add(name)
@@ -146,9 +142,9 @@ class Visits:
         """Send what is missing up to the position, then join without a pause between: so the next is the
         next."""
         cursor = max(0, followed.position - FIRST) if request.after is None else request.after
-        self._answer(session, "joined", request, room=room.name, topic=room.topic, private=room.private,
-                     role=room.role(session.user, admin=session.admin), last=followed.position,
-                     after=cursor)  # fmt: skip
+        role = room.role(session.user, admin=session.admin)
+        self._answer(session, answers.Joined(room=room.name, topic=room.topic, private=room.private, role=role,
+                                     last=followed.position, after=cursor, ref=request.ref))  # fmt: skip
         while cursor < followed.position:
             page = followed.after(cursor)
             if page is None:
@@ -161,7 +157,7 @@ class Visits:
                 return
         self._hub().join(session.connection, room.name)
         session.settled.add(room.name)
-        self._answer(session, "caught_up", request, room=room.name, last=followed.position)
+        self._answer(session, answers.CaughtUp(room=room.name, last=followed.position, ref=request.ref))
 
     async def _send_page(self, session: Session, page: list[tuple[int, Frame]]) -> int:
         """Send as much of `page` as fits between two waits for the client; the id up to which that was."""
@@ -191,21 +187,23 @@ class Visits:
             await self.feed.forget(room)
             self._rooms.forget(room)
 
-    async def _apply(self, room: str, event: dict[str, Any]) -> None:
+    async def _apply(self, event: Change) -> None:
         """What a change means for the clients of this replica."""
+        room = event.room
         state = await self._rooms.refresh(room)
         for session in list(self._here.get(room, ())):
-            thrown_out = event["verb"] in (Verb.KICK, Verb.BAN) and event.get("user") == session.user
+            thrown_out = event.verb in (Verb.KICK, Verb.BAN) and event.user == session.user
             if thrown_out or (state.closed and not is_dm(room)):
                 self._exit(session, room)
-                why = event["verb"]
-                self._hub().send(session.connection, frames.of("left", room=room, why=why, by=event["by"]))
+                self._answer(session, Left(room=room, why=event.verb, by=event.by))
 
     async def _command(self, session: Session, asked: Asked) -> None:
         try:
             wanted = Command(Verb(asked.verb), asked.user or "", asked.text, asked.seconds)
         except ValueError:
             raise Malformed(f"no command {asked.verb!r}: there are {', '.join(Verb)}") from None
+        if wanted.verb is Verb.KICK and wanted.user not in await self._rooms.members(asked.room):
+            raise Forbidden(f"{wanted.user or 'nobody'} is not in {asked.room}")
         await self._rooms.change(asked.room, session.user, wanted, admin=session.admin)
         event = events.changed(asked.room, session.user, uuid.uuid4().hex, self._now(), wanted.verb,
                                user=wanted.user, text=wanted.text, seconds=wanted.seconds)  # fmt: skip
@@ -213,45 +211,46 @@ class Visits:
         if wanted.verb in (Verb.KICK, Verb.BAN):
             await self._rooms.leave(asked.room, wanted.user)
         if wanted.verb is Verb.INVITE:
-            self.notify(
-                wanted.user, {"type": "notice", "room": asked.room, "from": session.user, "why": "invited"}
-            )
-        self._answer(session, "done", asked, room=asked.room, verb=wanted.verb, id=receipt.id)
+            self.notify(wanted.user, Notice(room=asked.room, who=session.user, why="invited"))
+        self._answer(session, answers.Done(room=asked.room, verb=wanted.verb, id=receipt.id, ref=asked.ref))
 
     async def _people(self, session: Session, request: People) -> None:
         name = _canonical(session.user, request.room)
         room = await self._rooms.get(name)
         room.require_entry(session.user, self._now(), admin=session.admin)
         states = await self._roster.states(await self._rooms.members(name))
-        people = [{**state, "role": room.role(state["user"])} for state in states]
-        self._answer(session, "people", request, room=name, people=people)
+        people = tuple(
+            answers.Person(user=one.user, state=one.name, seen=one.seen, role=room.role(one.user))
+            for one in states
+        )
+        self._answer(session, answers.People(room=name, people=people, ref=request.ref))
 
-    async def _described(self, room: Room, user: str, member: bool, read: int) -> dict[str, Any]:
-        facts = {"room": room.name, "topic": room.topic, "private": room.private, "member": member}
+    async def _described(self, room: Room, user: str, member: bool, read: int) -> Known:
+        facts = Known(room=room.name, topic=room.topic, private=room.private, member=member)
         if not member:
             return facts
-        new = [events.parts(text) for _, text in await self.log.after(room.name, read, UNREAD)]
-        said = [event for event in new if event["type"] == "message" and event["user"] != user]
-        mentioned = sum(user in event.get("mentions", ()) for event in said)
-        return facts | {"read": read, "unread": len(said), "mentions": mentioned,
-                        "with": peer_in(room.name, user) if is_dm(room.name) else None}  # fmt: skip
+        new = [answers.read(text) for _, text in await self.log.after(room.name, read, UNREAD)]
+        said = [event for event in new if isinstance(event, answers.Message) and event.user != user]
+        mentioned = sum(user in event.mentions for event in said)
+        peer = peer_in(room.name, user) if is_dm(room.name) else None
+        return msgspec.structs.replace(facts, read=read, unread=len(said), mentions=mentioned, peer=peer)
 
-    async def _open(self, session: Session, notice: dict[str, Any]) -> None:
+    async def _open(self, session: Session, notice: Notice) -> None:
         """A private message for somebody who has not opened that conversation: open it."""
-        if notice.get("why") == "message" and notice["room"] not in session.rooms and not session.over:
+        if notice.why == "message" and notice.room not in session.rooms and not session.over:
             try:
-                await self._join(session, Join(room=notice["room"], after=max(0, notice["id"] - 1)))
+                await self._join(session, Join(room=notice.room, after=max(0, (notice.id or 0) - 1)))
             except ChatError as error:
                 log.info("a conversation was not opened", user=session.user, error=str(error))
 
-    def notify(self, user: str, message: dict[str, Any]) -> None:
+    def notify(self, user: str, notice: Notice) -> None:
         """Tell all devices of a user, on whichever replica."""
-        self._begin(self._publish(_inbox(user), json.dumps(message, separators=(",", ":"))))
+        self._begin(self._publish(_inbox(user), msgspec.json.encode(notice).decode()))
 
-    def tell(self, room: str, message: dict[str, Any]) -> None:
+    def tell(self, message: Presence | Typing) -> None:
         """Tell a room something of a user that need not last."""
-        text = json.dumps(message, separators=(",", ":"))
-        self._begin(self._publish(channel(room), f"{message['type'][0]}{message['user']}\n{text}"))
+        kind, text = "p" if isinstance(message, Presence) else "t", msgspec.json.encode(message).decode()
+        self._begin(self._publish(channel(message.room), f"{kind}{message.user}\n{text}"))
 
     async def _publish(self, channel: str, text: str) -> None:
         await self._redis.publish(channel, text)
@@ -266,11 +265,12 @@ class Visits:
         if not task.cancelled() and (error := task.exception()):
             log.warning("something about rooms was not done", error=repr(error))
 
-    def _answer(self, session: Session, type: str, request: Message, **body: Any) -> None:
-        self._hub().send(session.connection, frames.of(type, ref=request.ref, **body))
+    def _answer(self, session: Session, answer: answers.Answer) -> None:
+        self._hub().send(session.connection, frames.of(answer))
 
 
 _NOTHING = Frame(b"")
+_notice = msgspec.json.Decoder(Notice).decode
 
 
 def _canonical(user: str, room: str) -> str:

@@ -30,7 +30,7 @@ class Table:
         connection.user = text.decode()
         self._hub.connect(connection)
         self._hub.join(connection, ROOM)
-        self._hub.send(connection, frames.of("welcome"))
+        self._hub.send(connection, frames.frame(b"welcome"))
 
 
 def tryout(engine: type[Hub]) -> None:
@@ -78,7 +78,7 @@ async def _talk(hub: Hub, url: str) -> None:
         began = loop.time()
         heard = [asyncio.create_task(_hear(socket)) for socket in (ann, bob)]
         for number in range(MESSAGES):
-            hub.publish(ROOM, frames.of("message", id=number, text="x" * SIZE))
+            hub.publish(ROOM, frames.frame(json.dumps({"id": number, "text": "x" * SIZE}).encode()))
             if number % 10 == 0:
                 await asyncio.sleep(0)
         counts = await asyncio.gather(*heard)

@@ -1,12 +1,16 @@
 """What happens in a room, as the JSON that clients get. Everything but the id is known before it has its
 place."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-__all__ = ["Event", "changed", "complete", "deleted", "edited", "is_message", "message", "parts"]
+import msgspec
+
+from chat.core.answers import Change, Deleted, Edited, File, Happened, Message
+
+__all__ = ["Event", "changed", "complete", "deleted", "edited", "is_message", "message"]
+
+PLACE = '"id":0,'  # of the id that is not known yet; in a text, its quotes would be escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,6 @@ def complete(id: int, tail: str) -> str:
     return f'{{"id":{id},{tail}'
 
 
-def parts(text: str) -> dict[str, Any]:
-    """An event, read."""
-    found: dict[str, Any] = json.loads(text)
-    return found
-
-
 def is_message(text: str) -> bool:
     """Whether an event is something that was said, without reading all of it."""
     return text.startswith('"type":"message"', text.find(",") + 1)
@@ -46,24 +44,27 @@ def message(
     text: str,
     *,
     mentions: Sequence[str] = (),
-    file: dict[str, Any] | None = None,
+    file: File | None = None,
     born: float = 0.0,
 ) -> Event:
     """Something said."""
-    more: dict[str, Any] = {"mentions": list(mentions)} if mentions else {}
-    more |= {"file": file} if file else {}
-    return _event(room, user, nonce, born, type="message", user=user, at=at, text=text, nonce=nonce, **more)
+    said = Message(
+        room=room, id=0, at=at, user=user, text=text, nonce=nonce, mentions=tuple(mentions), file=file
+    )
+    return Event(room, user, nonce, _tail(said), born=born)
 
 
 def edited(room: str, user: str, nonce: str, at: float, target: int, text: str) -> Event:
     """What was said is now this."""
-    return _event(room, user, nonce, 0.0, type="edited", user=user, at=at, target=target, text=text)
+    return Event(
+        room, user, nonce, _tail(Edited(room=room, id=0, at=at, user=user, target=target, text=text))
+    )
 
 
 def deleted(room: str, user: str, nonce: str, at: float, target: int) -> Event:
     """What was said is taken back, and forgotten."""
-    event = _event(room, user, nonce, 0.0, type="deleted", user=user, at=at, target=target)
-    return Event(event.room, event.user, event.nonce, event.tail, erases=target)
+    tail = _tail(Deleted(room=room, id=0, at=at, user=user, target=target))
+    return Event(room, user, nonce, tail, erases=target)
 
 
 def changed(
@@ -78,12 +79,9 @@ def changed(
     seconds: float = 0.0,
 ) -> Event:
     """An administrator has done something to the room, or to somebody in it."""
-    body = {"user": user, "text": text, "seconds": seconds}
-    more = {name: value for name, value in body.items() if value}
-    return _event(room, by, nonce, 0.0, type="change", verb=verb, by=by, at=at, **more)
+    change = Change(room=room, id=0, at=at, verb=verb, by=by, user=user, text=text, seconds=seconds)
+    return Event(room, by, nonce, _tail(change))
 
 
-def _event(place: str, who: str, key: str, since: float, **body: Any) -> Event:
-    body["room"] = place
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Event(place, who, key, text[1:], born=since)
+def _tail(happened: Happened) -> str:
+    return msgspec.json.encode(happened).decode().replace(PLACE, "", 1)[1:]

@@ -1,9 +1,11 @@
 """WebSocket frames that a server sends (RFC 6455, 5.2): not masked, not compressed, whole."""
 
-import json
 from collections.abc import Sequence
 
+import msgspec
+
 from chat.contract import Batch, Frame, Kind
+from chat.core.answers import Sent
 
 __all__ = ["batch", "frame", "of", "text_frame"]
 
@@ -25,11 +27,9 @@ def frame(payload: bytes, kind: Kind = Kind.MESSAGE, key: str = "", born: float 
     return Frame(text_frame(payload), kind, key, born)
 
 
-def of(type: str, born: float = 0.0, **body: object) -> Frame:
-    """A message of the server's own; what is None is left out."""
-    said = {name: value for name, value in body.items() if value is not None}
-    text = json.dumps({"type": type, **said}, ensure_ascii=False, separators=(",", ":"))
-    return frame(text.encode(), born=born)
+def of(message: Sent) -> Frame:
+    """A message of the server's own."""
+    return frame(msgspec.json.encode(message))
 
 
 def batch(frames: Sequence[Frame]) -> Batch:

@@ -1,4 +1,4 @@
-"""The protocol, version 1: what clients send. What the server sends is in `core.events`.
+"""The protocol, version 1: what clients send. What the server sends is in `core.answers`.
 
 One JSON object per WebSocket text message. A message whose type is unknown is ignored, so that newer clients
 can talk to older servers; what is malformed is answered with an `error`. `ref`, if given, comes back in the

@@ -48,6 +48,7 @@ class Verb(StrEnum):
 
 NEEDS = {Verb.CLOSE: Role.OWNER, Verb.ROLE: Role.OWNER, Verb.INVITE: Role.MEMBER}
 ABOUT_SOMEBODY = {Verb.INVITE, Verb.KICK, Verb.BAN, Verb.UNBAN, Verb.MUTE, Verb.UNMUTE, Verb.ROLE}
+FOR_A_WHILE = {Verb.BAN, Verb.MUTE}
 MOST_SLOW = 3600.0
 
 
@@ -126,6 +127,8 @@ def command(room: Room, by: str, asked: Command, now: float, *, admin: bool = Fa
         raise Forbidden(f"to {verb} in {room.name} takes the role {NEEDS.get(verb, Role.MODERATOR)}")
     if verb in ABOUT_SOMEBODY and not asked.user:
         raise Forbidden(f"{verb} needs the name of a user")
+    if verb in FOR_A_WHILE and not asked.seconds:
+        raise Forbidden(f"{verb} needs to know for how many seconds")
     if verb in (Verb.KICK, Verb.BAN, Verb.MUTE, Verb.ROLE) and room.role(asked.user).rank >= mine.rank:
         raise Forbidden(f"{asked.user} has as high a role as you")
     return _changed(room, mine, asked, now)

@@ -179,12 +179,15 @@ class Hub(Contract):
         frames, room.turn = room.turn, []
         together = batch(frames)
         for client in list(room.clients.values()):
-            if client.outbox or client.connection.blocked:
+            connection = client.connection
+            if client.outbox.size or connection.blocked:
                 self._queue(client, frames)
                 continue
-            with suppress(Gone):
-                client.connection.write(together)
-                self._delivered += together.frames
+            try:
+                connection.write(together)
+            except Gone:
+                continue
+            self._delivered += together.frames
 
     def _flush_client(self, client: Client) -> None:
         frames, client.turn = client.turn, []

@@ -3,9 +3,9 @@ import { Chat, upload } from "./client.js";
 
 const $ = (id) => document.getElementById(id);
 const TYPING_SHOWN = 6000, TYPING_SENT = 3000; // milliseconds
-const LOBBY = "general";
+const LOBBY = "general", MOST_SHOWN = 500;
 const rooms = new Map(); // by name: what is known of it, and its events by id
-let chat, current = null, typed = 0;
+let chat, current = null, typed = 0, atEnd = true;
 
 $("sign-in").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -198,18 +198,46 @@ function showTyping(room) {
 }
 
 function showEvents(room, jump = false) {
-  const log = $("log"), atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+  if (atEnd || jump) forgetOldest(room);
   const events = [...room.events.values()].sort((a, b) => a.id - b.id).filter((event) => ["message", "change"].includes(event.type));
   const pending = [...chat.unacknowledged.values()].filter((said) => said.room === room.name);
   $("messages").replaceChildren(...events.map((event) => line(room, event)), ...pending.map(pendingLine));
   $("older").hidden = !events.length || Math.min(...room.events.keys()) <= 1;
-  if (atEnd || jump) log.scrollTop = log.scrollHeight;
+  if (atEnd || jump) toEnd();
 }
+
+// The oldest of many events can be fetched again: the button above them does.
+function forgetOldest(room) {
+  const ids = [...room.events.keys()].sort((a, b) => a - b);
+  for (const id of ids.slice(0, Math.max(0, ids.length - MOST_SHOWN))) room.events.delete(id);
+}
+
+function toEnd() {
+  $("log").scrollTop = $("log").scrollHeight;
+  atEnd = true;
+}
+
+// Who looks at the newest message goes on to, also when there is less place for it.
+$("log").addEventListener("scroll", () => { atEnd = $("log").scrollHeight - $("log").scrollTop - $("log").clientHeight < 60; });
+new ResizeObserver(() => { if (atEnd) toEnd(); }).observe($("log"));
+
+const DID = {
+  topic: (it) => (it.text ? `set the topic: ${it.text}` : "removed the topic"),
+  invite: (it) => `invited ${it.user}`,
+  kick: (it) => `kicked ${it.user}`,
+  ban: (it) => `banned ${it.user} for ${it.seconds} s`,
+  unban: (it) => `lets ${it.user} in again`,
+  mute: (it) => `muted ${it.user} for ${it.seconds} s`,
+  unmute: (it) => `lets ${it.user} speak again`,
+  slow: (it) => (it.seconds ? `allows one message in ${it.seconds} s` : "ended the slow mode"),
+  announce: (it) => `announces: ${it.text}`,
+  role: (it) => `made ${it.user} ${it.text}`,
+  close: () => "closed the room",
+};
 
 function line(room, event) {
   if (event.type === "change") {
-    const about = [event.user, event.text, event.seconds ? `for ${event.seconds} s` : ""].filter(Boolean).join(" ");
-    return make("li", { className: "event" }, `${event.by}: ${event.verb} ${about}`);
+    return make("li", { className: `event ${event.verb}` }, `${event.by} ${DID[event.verb]?.(event) ?? event.verb}`);
   }
   const change = room.edits.get(event.id), mine = event.user === chat.name;
   const gone = change?.type === "deleted";
@@ -217,6 +245,7 @@ function line(room, event) {
     make("span", { className: "who" }, event.user),
     make("time", { dateTime: new Date(event.at * 1000).toISOString() }, new Date(event.at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })),
     make("div", { className: gone ? "gone" : "text" }, gone ? "taken back" : change?.text ?? event.text));
+  if (event.file && !change && event.text === event.file.name) item.lastChild.remove(); // the link says it
   item.dataset.id = event.id;
   if (event.mentions?.includes(chat.name)) item.classList.add("mentioned");
   if (change?.type === "edited") item.append(make("span", { className: "edited" }, "edited"));
@@ -346,6 +375,7 @@ $("older").addEventListener("click", async () => {
     if (["edited", "deleted"].includes(event.type) && !room.edits.has(event.target)) room.edits.set(event.target, event);
     room.events.set(event.id, event);
   }
+  atEnd = false;
   showEvents(room);
   $("log").scrollTop = $("log").scrollHeight - height;
 });

@@ -86,6 +86,7 @@ export class Chat extends EventTarget {
       else answer.resolve(message);
     }
     if (message.type === "ack") this.unacknowledged.delete(message.nonce);
+    if (message.type === "error" && message.code !== "unavailable") this.unacknowledged.delete(message.ref); // it was refused
     if ("id" in message && ["message", "edited", "deleted", "change"].includes(message.type)) {
       if (message.id <= (this.last.get(message.room) ?? 0)) return; // it has been here
       this.last.set(message.room, message.id);

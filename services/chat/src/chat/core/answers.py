@@ -1,0 +1,252 @@
+"""The protocol, version 1: what the server sends. What clients send is in `core.protocol`.
+
+One JSON object per WebSocket text message. Clients ignore a type, or a member, that they do not know."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from chat.core.protocol import VERSION
+
+type Id = Annotated[int, msgspec.Meta(ge=0)]
+type Seconds = Annotated[float, msgspec.Meta(ge=0)]
+type Members[T] = tuple[T, ...]
+
+
+class Sent(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True, kw_only=True):
+    """What they have in common."""
+
+
+class Answer(Sent, frozen=True, kw_only=True):
+    """`ref` is that of the request."""
+
+    ref: str | None = None
+
+
+class Known(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A room that one can see. The last four are of rooms one is a `member` of; `with` is the other one of a
+    private conversation."""
+
+    room: str
+    topic: str
+    private: bool
+    member: bool
+    read: Id | None = None
+    unread: int | None = None
+    mentions: int | None = None
+    peer: str | None = msgspec.field(default=None, name="with")
+
+
+class Person(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A member of a room: `online`, `away` or `offline`, and then when it was last `seen`, in seconds since the
+    epoch."""
+
+    user: str
+    state: str
+    role: str
+    seen: Seconds | None = None
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A shared file: GET /v1/files/{id}. `size` in bytes."""
+
+    id: str
+    name: str
+    type: str
+    size: int
+
+
+class Welcome(Answer, frozen=True, kw_only=True, tag="welcome"):
+    """One is signed in. `heartbeat`: after how many seconds of silence the server asks."""
+
+    v: int
+    user: str
+    admin: bool
+    replica: str
+    heartbeat: Seconds
+    rooms: Members[Known]
+
+
+class Joined(Answer, frozen=True, kw_only=True, tag="joined"):
+    """One is in a room, whose last event is `last`; what happened after the id `after` follows."""
+
+    room: str
+    topic: str
+    private: bool
+    role: str
+    last: Id
+    after: Id
+
+
+class CaughtUp(Answer, frozen=True, kw_only=True, tag="caught_up"):
+    """Everything up to `last` has been sent; what comes now is new."""
+
+    room: str
+    last: Id
+
+
+class Left(Answer, frozen=True, kw_only=True, tag="left"):
+    """One is not in a room any more; `why`, and `by` whom, unless one asked for it."""
+
+    room: str
+    why: str | None = None
+    by: str | None = None
+
+
+class Ack(Answer, frozen=True, kw_only=True, tag="ack"):
+    """It is durable, and has the place `id` in the room's order."""
+
+    room: str
+    id: Id
+    nonce: str | None = None
+
+
+class Done(Answer, frozen=True, kw_only=True, tag="done"):
+    """A command was carried out; the room hears of it as the event `id`."""
+
+    room: str
+    verb: str
+    id: Id
+
+
+class Created(Answer, frozen=True, kw_only=True, tag="created"):
+    """There is a new room, and it is the asker's."""
+
+    room: str
+
+
+class People(Answer, frozen=True, kw_only=True, tag="people"):
+    """The members of a room."""
+
+    room: str
+    people: Members[Person]
+
+
+class Rooms(Answer, frozen=True, kw_only=True, tag="rooms"):
+    """The rooms one can see."""
+
+    rooms: Members[Known]
+
+
+class Error(Answer, frozen=True, kw_only=True, tag="error"):
+    """It was not done; `detail` is for people, `code` for programs."""
+
+    code: str
+    detail: str
+
+
+class Closing(Sent, frozen=True, kw_only=True, tag="closing"):
+    """The server ends the connection in a moment: come back after `retry_after` seconds."""
+
+    retry_after: Seconds
+
+
+class Notice(Sent, frozen=True, kw_only=True, tag="notice"):
+    """Something elsewhere is for one: a private `message`, a `mention`, or that one was `invited`."""
+
+    room: str
+    who: str = msgspec.field(name="from")
+    why: str
+    id: Id | None = None
+
+
+class Typing(Sent, frozen=True, kw_only=True, tag="typing"):
+    """Somebody is writing; forget it after 6 s, or when they said it."""
+
+    room: str
+    user: str
+
+
+class Presence(Sent, frozen=True, kw_only=True, tag="presence"):
+    """Somebody is `online`, `away` or `offline` now."""
+
+    room: str
+    user: str
+    state: str
+    at: Seconds
+
+
+class Happened(Sent, frozen=True, kw_only=True):
+    """What has a place `id` in a room's order, without gaps but for what was deleted. `at`: seconds since the
+    epoch."""
+
+    room: str
+    id: Id
+    at: Seconds
+
+
+class Message(Happened, frozen=True, kw_only=True, tag="message"):
+    """Something said. The same `nonce` of the same `user` is the same message."""
+
+    user: str
+    text: str
+    nonce: str
+    mentions: Members[str] = ()
+    file: File | None = None
+
+
+class Edited(Happened, frozen=True, kw_only=True, tag="edited"):
+    """What was said at `target` is now this."""
+
+    user: str
+    target: Id
+    text: str
+
+
+class Deleted(Happened, frozen=True, kw_only=True, tag="deleted"):
+    """What was said at `target` was taken back, and is forgotten."""
+
+    user: str
+    target: Id
+
+
+class Change(Happened, frozen=True, kw_only=True, tag="change"):
+    """An administrator did something to the room, or to a `user` in it."""
+
+    verb: str
+    by: str
+    user: str = ""
+    text: str = ""
+    seconds: Seconds = 0.0
+
+
+class History(Answer, frozen=True, kw_only=True, tag="history"):
+    """An older page, oldest first; whether there is `more` before it."""
+
+    room: str
+    items: Members[Message | Edited | Deleted | Change]
+    more: bool
+
+
+EVENTS = (Message, Edited, Deleted, Change)
+KINDS: Sequence[type[Sent]] = (
+    Welcome, Joined, CaughtUp, Left, Ack, Done, Created, History, People, Rooms, Error, Closing, Notice, Typing,
+    Presence, *EVENTS,
+)  # fmt: skip
+
+
+class _Head(msgspec.Struct, frozen=True):
+    type: str
+
+
+_head = msgspec.json.Decoder(_Head)
+_decoder = msgspec.json.Decoder(Message | Edited | Deleted | Change)
+_tags = {kind.__struct_config__.tag for kind in EVENTS}
+
+
+def read(text: str) -> Message | Edited | Deleted | Change | None:
+    """An event, as a room's log has it; None for a type that only newer replicas know."""
+    return _decoder.decode(text) if _head.decode(text).type in _tags else None
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of what the server sends."""
+    _, definitions = msgspec.json.schema_components(KINDS, ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What the server sends",
+        "version": VERSION,
+        "oneOf": [{"$ref": f"#/$defs/{kind.__name__}"} for kind in KINDS],
+        "$defs": definitions,
+    }
