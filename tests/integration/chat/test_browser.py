@@ -27,7 +27,7 @@ pytestmark = [
 class Window:
     """One browser, with somebody in front of it."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path) -> None:
         options = webdriver.ChromeOptions()
         options.binary_location = str(BROWSER)
         for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
@@ -35,6 +35,11 @@ class Window:
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(options, Service(str(DRIVER)))
+
+    def open(self, url: str) -> None:
+        """The page, as somebody sees it who was never here."""
+        self.driver.get(f"{url}/chat.css")
+        self.driver.execute_script("localStorage.clear()")
         self.driver.get(url)
 
     def find(self, selector: str) -> Any:
@@ -66,14 +71,20 @@ class Window:
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-@pytest.fixture
-def windows(replica: Any, tmp_path: Path) -> Iterator[tuple[Window, Window]]:
+@pytest.fixture(scope="module")
+def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Window, Window]]:
     with ExitStack() as ends:
-        opened = []
-        for name in ("ann", "bob"):
-            opened.append(Window(tmp_path / name, f"{replica.url}/"))
-            ends.callback(opened[-1].driver.quit)
+        opened = [Window(tmp_path_factory.mktemp(name)) for name in ("one", "other")]
+        for window in opened:
+            ends.callback(window.driver.quit)
         yield opened[0], opened[1]
+
+
+@pytest.fixture
+def windows(browsers: tuple[Window, Window], replica: Any) -> tuple[Window, Window]:
+    for window in browsers:
+        window.open(replica.url)
+    return browsers
 
 
 def test_two_people_in_two_browsers(windows: tuple[Window, Window], tmp_path: Path, replica: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -12,20 +13,18 @@ from websockets.sync.client import ClientConnection, connect
 
 
 @pytest.fixture
-def hello(replica: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., ClientConnection]]:
+def hello(replica: Any) -> Iterator[Callable[..., ClientConnection]]:
     """A function that connects, with options of the library, and signs in."""
-    opened: list[ClientConnection] = []
     token = replica.sign_in("librarian", admin=True)
+    with ExitStack() as ends:
 
-    def enter(**options: Any) -> ClientConnection:
-        opened.append(connect(replica.websocket, close_timeout=1, **options))
-        opened[-1].send(json.dumps({"type": "hello", "token": token}))
-        assert json.loads(opened[-1].recv(10))["type"] == "welcome"
-        return opened[-1]
+        def enter(**options: Any) -> ClientConnection:
+            socket = ends.enter_context(connect(replica.websocket, close_timeout=1, **options))
+            socket.send(json.dumps({"type": "hello", "token": token}))
+            assert json.loads(socket.recv(10))["type"] == "welcome"
+            return socket
 
-    yield enter
-    for socket in opened:
-        socket.close()
+        yield enter
 
 
 def ended(socket: ClientConnection) -> ConnectionClosed:
