@@ -111,12 +111,17 @@ class Reception:
         return None
 
     def _ended(self, session: Session, task: asyncio.Task[None]) -> None:
-        session.worker = None
         if not task.cancelled() and task.exception():
             log.error("a request failed", exc_info=task.exception(), user=session.user)
             session.connection.close(1011, "an error of the service; its log has the details")
 
     async def _work(self, session: Session) -> None:
+        try:
+            await self._work_off(session)
+        finally:
+            session.worker = None  # here, not when the task is done: a request may come in between
+
+    async def _work_off(self, session: Session) -> None:
         while session.waiting:
             request = session.waiting[0]
             try:
