@@ -81,6 +81,14 @@ class Guest:
         self.send(request, ref=ref, **body)
         return self.until(wanted, ref=ref)
 
+    def answer(self, request: str, **body: object) -> Json:
+        """Send a request; its answer, which may be a refusal."""
+        self._refs += 1
+        self.send(request, ref=str(self._refs), **body)
+        while (message := self.next()).get("ref") != str(self._refs):
+            pass
+        return message
+
     def join(self, room: str, after: int | None = None) -> Json:
         return self.ask("join", "caught_up", room=room, after=after)
 
@@ -163,8 +171,7 @@ class Replica:
         guest = Guest(at or self.websocket, name, token or self.sign_in(name, admin), **options)
         self.guests.append(guest)
         for room in rooms:
-            guest.send("create", room=room)
-            guest.next()  # it may exist already
+            guest.answer("create", room=room)  # it may exist already
             guest.join(room)
         return guest
 
