@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import time
 from dataclasses import fields
 from urllib.parse import urlsplit
@@ -29,9 +30,14 @@ def parse(body: bytes, content_type: str) -> Found:
 
 
 async def crawl(seed: str, workers: int, redis_url: str) -> str:
-    pages: list[Page] = []
+    urls: set[str] = set()
+
+    def keep(page: Page) -> None:
+        if page.error is None:
+            urls.add(page.link.url)
+
     redis = connect(redis_url) if redis_url else None
-    frontier: Frontier = RedisFrontier(redis) if redis else MemoryFrontier(pages.append)
+    frontier: Frontier = RedisFrontier(redis) if redis else MemoryFrontier(keep)
     metrics, timeline, ended = Metrics("scraper"), Timeline(), asyncio.Event()
     common = measured(metrics.of("reference", timeline), workers, timeline)
     hosts = AllowedHosts([urlsplit(seed).netloc], seed)
@@ -60,7 +66,6 @@ async def crawl(seed: str, workers: int, redis_url: str) -> str:
     seconds = time.perf_counter() - began
     await crawler.stop(0.0)
     await fetcher.close()
-    urls = {page.link.url for page in pages if page.error is None}
     if redis:
         urls = {page["url"] async for page in Registry(redis).every_page(wanted.id) if not page["error"]}
         await redis.aclose()
@@ -73,4 +78,5 @@ if __name__ == "__main__":
     parser.add_argument("workers", type=int)
     parser.add_argument("--redis", default="")
     options = parser.parse_args()
+    gc.freeze()  # as `lab_kit.shell.serve` does
     print(uvloop.run(crawl(options.seed, options.workers, options.redis)))

@@ -1,6 +1,7 @@
 """The HTTP face that every service shares: health, readiness, metrics, engine, faults, timeline."""
 
 import asyncio
+import gc
 import signal
 import socket
 import time
@@ -126,6 +127,7 @@ def serve(service: Service) -> None:
     """Run until SIGTERM or SIGINT, then drain; returns after a clean end. Raises what ended a task."""
     for ending in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again when it has ended
         signal.signal(ending, lambda number, frame: None)
+    gc.freeze()  # what was imported is no garbage: looking through it again and again held up the loop
     server = _Server(service)
     server.run()
     if server.failure:

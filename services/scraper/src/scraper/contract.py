@@ -50,7 +50,8 @@ class Link(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Page:
     """What became of one link: an answer (`status`, even of a redirect), or an `error`, which is a bounded label.
-    `follow` are the links found that the crawl shall take; `files` are URLs of what is no page. Seconds; bytes."""
+    `follow` are the links found that the crawl shall take; `files` are URLs of what is no page. `size` in bytes,
+    `seconds` until the answer was there, waiting included."""
 
     link: Link
     status: int = 0

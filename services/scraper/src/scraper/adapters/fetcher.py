@@ -1,6 +1,5 @@
 """HTTP on aiohttp: one answer for each request, with a limit on everything a server may do to us."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,18 +12,24 @@ from aiohttp.client_exceptions import (
     ContentTypeError,
     InvalidURL,
 )
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 from scraper.adapters.hosts import AllowedHosts, PrivateAddress
 from scraper.adapters.robots import AGENT
 from scraper.contract import Answer, ConnectionLost, FetchError, NameUnknown, Refused, TimedOut, TooLarge
+from scraper.core.robots import LARGEST
 
 __all__ = ["HttpFetcher", "Phases"]
 
 READ = ("text/", "application/xhtml+xml")
+ENCODINGS = ("identity", "gzip", "deflate")
 USER_AGENT = f"{AGENT}/1.0 (a crawler that is being studied)"
-DRAINED = 64 * 1024
-"""Bytes of a body that nobody wants which are read to keep the connection."""
+ASKED = {
+    "User-Agent": USER_AGENT,
+    "Accept": "text/html,application/xhtml+xml,*/*;q=0.5",
+    "Accept-Encoding": "gzip, deflate",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class Phases:
 
 
 class HttpFetcher:
-    """See `contract.Fetcher`. Connections are kept; redirects and cookies are not followed or kept."""
+    """See `contract.Fetcher`. Connections are kept; redirects and cookies are not followed or kept. Of a
+    robots.txt the beginning is enough, whatever type it claims to be."""
 
     def __init__(self, hosts: AllowedHosts, phases: Phases | None = None, connections: int = 256) -> None:
         self._hosts, self._phases = hosts, phases or Phases()
@@ -49,8 +55,7 @@ class HttpFetcher:
         if not self._hosts.allows(url):
             raise Refused(f"{url!r}: the host is not in LAB_ALLOWED_HOSTS, or its address is private")
         with _translated(url):
-            async with asyncio.timeout(self._phases.total):
-                return await self._answer(url)
+            return await self._answer(url)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -59,24 +64,22 @@ class HttpFetcher:
 
     async def _answer(self, url: str) -> Answer:
         async with self._opened().get(URL(url, encoded=True), allow_redirects=False) as response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            if not _is_read(headers) or response.status >= 300:
+            headers = _fields(response.headers)
+            if response.status >= 300:
                 return Answer(response.status, headers)
-            length = response.content_length or 0
-            if length > self._phases.body:
-                raise TooLarge(f"{url} has {length} bytes, {self._phases.body} are read")
-            return Answer(response.status, headers, await self._body(url, response))
-
-    async def _body(self, url: str, response: aiohttp.ClientResponse) -> bytes:
-        """The decoded body; a bomb is noticed piece by piece, as each is decoded."""
-        pieces, size = [], 0
-        async for piece in response.content.iter_any():
-            size += len(piece)
-            if size > self._phases.body:
-                response.close()
-                raise TooLarge(f"{url} has more than {self._phases.body} bytes once it is decoded")
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            if headers.get("content-encoding", "identity").lower() not in ENCODINGS:
+                raise Refused(f"{url} is encoded as {headers['content-encoding']!r}, which nobody asked for")
+            if url.endswith("/robots.txt"):
+                return Answer(response.status, headers, await _beginning(response, LARGEST + 1))
+            if not _is_read(headers):
+                return Answer(response.status, headers)
+            most = self._phases.body
+            if (response.content_length or 0) > most:
+                raise TooLarge(f"{url} has {response.content_length} bytes, {most} are read")
+            body = await _beginning(response, most + 1)
+            if len(body) > most:
+                raise TooLarge(f"{url} has more than {most} bytes once it is decoded")
+            return Answer(response.status, headers, body)
 
     def _opened(self) -> aiohttp.ClientSession:
         """The session, made on the loop that uses it."""
@@ -87,12 +90,36 @@ class HttpFetcher:
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": USER_AGENT, "Accept": "text/html,application/xhtml+xml,*/*;q=0.5"},
+                headers=ASKED,
                 timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=self._phases.connect, sock_read=self._phases.first_byte
+                    total=self._phases.total,
+                    sock_connect=self._phases.connect,
+                    sock_read=self._phases.first_byte,
                 ),
             )
         return self._session
+
+
+async def _beginning(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """At most so many bytes of the decoded body: aiohttp decodes no more than is taken, so a bomb stays small."""
+    pieces, size = [], 0
+    async for piece in response.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size >= most:
+            response.close()
+            return b"".join(pieces)[:most]
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _fields(headers: CIMultiDictProxy[str]) -> dict[str, str]:
+    """Names in lower case; a field that comes several times is a list (RFC 9110, 5.2)."""
+    fields = {name.lower(): value for name, value in headers.items()}
+    if len(fields) < len(headers):
+        for name in fields:
+            # An X-Robots-Tag that names nobody comes first: what follows a name is meant for that one alone.
+            fields[name] = ", ".join(sorted(headers.getall(name), key=lambda value: ":" in value))
+    return fields
 
 
 def _is_read(headers: Mapping[str, str]) -> bool:

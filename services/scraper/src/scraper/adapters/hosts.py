@@ -14,6 +14,8 @@ from scraper.core.urls import origin_of
 
 __all__ = ["AllowedHosts", "PrivateAddress"]
 
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""Leads to the IPv4 address in its last four bytes (RFC 6052)."""
 VIRTUAL = ".lab.test"
 
 
@@ -56,6 +58,8 @@ class AllowedHosts(AbstractResolver):
 
     def _decide(self, origin: str) -> bool:
         parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https"):
+            return False
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         if (host, port) == self._origin:
             return True
@@ -80,4 +84,7 @@ def _is_address(host: str) -> bool:
 
 
 def _is_public(address: str) -> bool:
-    return ipaddress.ip_address(address).is_global
+    ip = ipaddress.ip_address(address)
+    if ip in NAT64:
+        ip = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return ip.is_global and not ip.is_multicast

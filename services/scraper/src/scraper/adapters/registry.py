@@ -8,6 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from scraper.adapters import scripts
 from scraper.adapters.frontier import prefix
 from scraper.contract import Crawl, State, UnknownCrawl
 
@@ -33,6 +34,7 @@ class Registry:
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis
+        self._forget = self._redis.register_script(scripts.FORGET)
 
     async def all(self) -> list[Record]:
         """Newest first."""
@@ -66,7 +68,7 @@ class Registry:
     async def remove(self, crawl_id: str) -> None:
         """Forget a crawl that has ended, and its pages."""
         await self._redis.hdel(RECORDS, crawl_id)
-        await self._redis.unlink(prefix(crawl_id) + "c", prefix(crawl_id) + "pages")
+        await self._forget(keys=[prefix(crawl_id)])
 
     async def pages(self, crawl_id: str, after: int, limit: int) -> list[dict[str, Any]]:
         """Up to `limit` pages in the order in which they were kept, beginning behind `after` of them."""

@@ -6,7 +6,7 @@ something waiting, in the order of their turns; `w` how many each has; `q:<origi
 has taken; `holders` which those are; `pages` what became of each link.
 """
 
-__all__ = ["CLOSE", "FINISH", "GIVE_BACK", "OPEN", "REAP", "TAKE"]
+__all__ = ["CLOSE", "FINISH", "FORGET", "GIVE_BACK", "OPEN", "REAP", "TAKE"]
 
 COMMON = """
 local p = KEYS[1]
@@ -157,5 +157,13 @@ for first = 0, 4095, 1024 do
   redis.call('UNLINK', unpack(keys))
 end
 return 1
+"""
+)
+
+FORGET = (
+    COMMON
+    + """
+for _, owner in ipairs(redis.call('SMEMBERS', p .. 'holders')) do redis.call('UNLINK', p .. 'held:' .. owner) end
+return redis.call('UNLINK', C, p .. 'pages', p .. 'holders')
 """
 )

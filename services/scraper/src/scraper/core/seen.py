@@ -27,14 +27,7 @@ class Seen:
     def add(self, url: str) -> bool:
         """Whether `url` is new."""
         # Python's own hash: 64 bits too, with a secret of the process, and a string computes it once.
-        if not self._put(hash(url) & ALL or 1):
-            return False
-        self._count += 1
-        if 3 * self._count > 2 * len(self._slots):
-            self._grow()
-        return True
-
-    def _put(self, mark: int) -> bool:
+        mark = hash(url) & ALL or 1
         slots, mask = self._slots, len(self._slots) - 1
         place = mark & mask
         while found := slots[place]:
@@ -42,10 +35,17 @@ class Seen:
                 return False
             place = (place + 1) & mask
         slots[place] = mark
+        self._count += 1
+        if 3 * self._count > 2 * len(self._slots):
+            self._grow()
         return True
 
     def _grow(self) -> None:
-        old, self._slots = self._slots, array("Q", bytes(16 * len(self._slots)))
-        for mark in old:
-            if mark:
-                self._put(mark)
+        old, slots = self._slots, array("Q", bytes(16 * len(self._slots)))
+        mask = len(slots) - 1
+        for mark in filter(None, old):
+            place = mark & mask
+            while slots[place]:
+                place = (place + 1) & mask
+            slots[place] = mark
+        self._slots = slots

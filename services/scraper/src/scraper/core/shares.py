@@ -38,7 +38,9 @@ class Shares:
 
     def add(self, links: Sequence[Link]) -> int:
         """Take on those that are new and within the crawl's bounds; how many that were."""
-        return sum(self._add(link) for link in links)
+        deepest, is_new = self._crawl.depth, self._seen.add
+        new = [link for link in links if link.depth <= deepest and is_new(link.url)]
+        return sum(map(self._add, new))
 
     def take(self, most: int, skip: Collection[str]) -> list[Link]:
         """At most `most` links, each site in turn, none of the hosts in `skip`."""
@@ -80,8 +82,6 @@ class Shares:
         return self._crawl.pages - self.done - len(self.held)
 
     def _add(self, link: Link) -> bool:
-        if link.depth > self._crawl.depth or not self._seen.add(link.url):
-            return False
         host = host_of(origin_of(link.url))
         accepted = self._accepted.get(host, 0)
         full = accepted >= self._crawl.domain_pages or (

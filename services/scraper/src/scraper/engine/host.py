@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from scraper.contract import Answer, DomainStatus, FetchError, Limits, Ports
 from scraper.core.breaker import Breaker, BreakerState, Permit
@@ -53,7 +52,9 @@ class Host:
 
     async def get(self, url: str, wanted: Callable[[], bool]) -> Answer:
         """One polite request, if it is still `wanted` when its turn comes; else raises `Withdrawn`."""
-        async with self._room, self._admitted(wanted) as permit:
+        async with self._room:
+            permit = await self._admission(wanted)
+            self.in_flight += 1
             began = self._ports.clock.monotonic()
             try:
                 answer = await self._ports.fetcher.get(url)
@@ -64,6 +65,8 @@ class Host:
                 self.breaker.lost(permit)  # cancelled: nobody knows whether the host is well
                 raise
             finally:
+                self.in_flight -= 1
+                self._workers.release()
                 self._news.set()
             self._answered(permit, answer, began)
             return answer
@@ -84,16 +87,6 @@ class Host:
         level = self.bucket.level(now) if now >= self._not_before else 0.0
         state = self.breaker.state(now)
         return DomainStatus(level, state, self.in_flight, self.requests, self.latency, dict(self.errors))
-
-    @asynccontextmanager
-    async def _admitted(self, wanted: Callable[[], bool]) -> AsyncIterator[Permit]:
-        permit = await self._admission(wanted)
-        self.in_flight += 1
-        try:
-            yield permit
-        finally:
-            self.in_flight -= 1
-            self._workers.release()
 
     async def _admission(self, wanted: Callable[[], bool]) -> Permit:
         """A permit, with a token taken for it and a worker acquired."""

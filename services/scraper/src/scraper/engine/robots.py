@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from scraper.contract import Answer, FetchError, Ports, Rules
+from scraper.contract import Answer, FetchError, Ports, Refused, Rules
 from scraper.core.robots import MOST_REDIRECTS, Meaning, lifetime, meaning
 from scraper.core.urls import join
 
@@ -45,8 +45,10 @@ class Robots:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     async def rules(self, origin: str) -> Rules:
-        """What is allowed at `origin`. Raises `RobotsUnavailable`."""
-        entry = self._entries.get(origin) or self._entries.setdefault(origin, _Entry())
+        """What is allowed at `origin`. Raises `RobotsUnavailable`, or `Refused` for one that may not be asked."""
+        entry = self._entries.get(origin)
+        if entry is None:
+            entry = self._entries[origin] = _Entry()
         self._entries.move_to_end(origin)
         if self._ports.clock.monotonic() >= entry.until:
             async with entry.asking:  # who asked second finds the answer of the first
@@ -69,12 +71,15 @@ class Robots:
         entry.until = self._ports.clock.monotonic() + lifetime(found, headers)
         self._forget()
 
-    async def _fetched(self, url: str) -> Answer | None:
+    async def _fetched(self, asked: str) -> Answer | None:
         """The final answer, None if there is none; after too many redirects, that there is no robots.txt."""
+        url = asked
         for _ in range(MOST_REDIRECTS + 1):
             try:
                 answer = await self._get(url)
-            except FetchError:
+            except FetchError as error:
+                if isinstance(error, Refused) and url == asked:
+                    raise
                 return None
             if answer.status not in REDIRECTS:
                 return answer

@@ -62,11 +62,14 @@ class Run:
 
     async def _feed(self) -> None:
         while self._deadline is None:
-            room = self._room() - len(self._held)
-            if self.state is State.PAUSED or room < self._room() // 8:
+            if self.state is State.PAUSED or not self._has_room():
                 await self._changed(None)
-            elif await self._take(room):
+            elif await self._take(self._room() - len(self._held)):
                 return
+
+    def _has_room(self) -> bool:
+        """Whether it is worth asking for more: for a batch, or because nothing is in hand."""
+        return len(self._held) <= self._room() * 7 // 8
 
     async def _take(self, most: int) -> bool:
         """Begin at most `most` links; whether the crawl is done."""
@@ -106,7 +109,8 @@ class Run:
         self._hosts.ended(link.url)
         if not task.cancelled():
             del self._held[task]
-        self._news.set()
+        if self._has_room():
+            self._news.set()
 
     async def _visit(self, link: Link) -> None:
         try:

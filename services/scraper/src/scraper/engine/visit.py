@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 
 from scraper.contract import Answer, Crawl, FetchError, Found, Limits, Link, Page, Ports
 from scraper.core.headers import is_page, robots_tag
@@ -12,12 +11,11 @@ from scraper.core.urls import join, origin_of
 from scraper.engine.host import BAD, Host
 from scraper.engine.hosts import Hosts
 from scraper.engine.robots import REDIRECTS, Robots
+from scraper.engine.targets import Targets
 
 __all__ = ["Visits"]
 
 AGENT = "concurrency-lab"
-REMEMBERED = 20_000
-"""Links whose target is known."""
 SMALL = 32 * 1024
 """Bytes of a page that is parsed at once: to hand it to a thread would take longer."""
 
@@ -44,7 +42,7 @@ class Visits:
         self._ports, self._limits, self._hosts = ports, limits, hosts
         self._robots = Robots(ports, self._get, limits.domains)
         self._traps = Traps()
-        self._targets: dict[tuple[str, str], str | None] = {}
+        self._targets = Targets(self._wanted)
         self.errors: Counter[str] = Counter()
         self.retries = 0
 
@@ -53,11 +51,11 @@ class Visits:
         began = self._ports.clock.monotonic()
         try:
             answer = await self._patiently(crawl, link.url, wanted)
-            page = await self._page(crawl, link, answer)
         except FetchError as error:
             self.errors[error.reason] += 1
-            page = Page(link, status=getattr(error, "status", 0), error=error.reason)
-        return replace(page, seconds=self._ports.clock.monotonic() - began)
+            status = getattr(error, "status", 0)
+            return Page(link, status, error.reason, seconds=self._ports.clock.monotonic() - began)
+        return await self._page(crawl, link, answer, self._ports.clock.monotonic() - began)
 
     async def _get(self, url: str) -> Answer:
         return await self._hosts.of(url).get(url, lambda: True)
@@ -89,7 +87,7 @@ class Visits:
             raise _BadStatus(answer.status)
         return answer
 
-    async def _page(self, crawl: Crawl, link: Link, answer: Answer) -> Page:
+    async def _page(self, crawl: Crawl, link: Link, answer: Answer, seconds: float) -> Page:
         status, headers = answer.status, answer.headers
         if status in REDIRECTS:
             # A redirect is a link like any other: its target meets robots, limits and duplicates by itself.
@@ -98,17 +96,18 @@ class Visits:
             follow = tuple(
                 hop for hop in hops if hop.hops <= self._limits.redirects and self._wanted(hop.url)
             )
-            return Page(link, status, follow=follow)
+            return Page(link, status, seconds=seconds, follow=follow)
         if not 200 <= status < 300:
-            return Page(link, status)
+            return Page(link, status, seconds=seconds)
         if not is_page(headers):
-            return Page(link, status, size=len(answer.body), files=(link.url,))
+            return Page(link, status, size=len(answer.body), seconds=seconds, files=(link.url,))
         found = await self._parsed(answer)
         nofollow, noindex = robots_tag(headers, AGENT)
         deeper = link.depth < crawl.depth and not (nofollow or found.nofollow)
-        follow = tuple(Link(url, link.depth + 1) for url in self._links(link.url, found)) if deeper else ()
-        indexed = not (noindex or found.noindex)
-        return Page(link, status, None, found.title, len(answer.body), index=indexed, follow=follow)
+        depth = link.depth + 1
+        follow = tuple([Link(url, depth) for url in self._links(link.url, found)]) if deeper else ()
+        index, size = not (noindex or found.noindex), len(answer.body)
+        return Page(link, status, None, found.title, size, seconds, index, follow)
 
     async def _parsed(self, answer: Answer) -> Found:
         content_type = answer.headers.get("content-type", "")
@@ -118,24 +117,8 @@ class Visits:
         return found
 
     def _links(self, url: str, found: Found) -> list[str]:
-        """Each wanted target once, in the order of the page."""
         base = join(url, found.base) or url if found.base else url
-        targets = dict.fromkeys([self._target(base, href) for href in found.hrefs])
-        return [target for target in targets if target]
-
-    def _target(self, base: str, href: str) -> str | None:
-        """Where a link leads, None if nowhere that is wanted. Most links of a site are on every page of it."""
-        if not href.startswith("/"):
-            return self._decided(join(base, href))
-        key = (origin_of(base), href)
-        if key not in self._targets:
-            if len(self._targets) >= REMEMBERED:
-                self._targets.clear()
-            self._targets[key] = self._decided(join(base, href))
-        return self._targets[key]
-
-    def _decided(self, target: str | None) -> str | None:
-        return target if target and self._wanted(target) else None
+        return self._targets.of(base, found.hrefs)
 
     def _wanted(self, url: str) -> bool:
         return self._ports.allowed(url) and not self._traps.holds(url)
