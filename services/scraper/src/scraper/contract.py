@@ -50,8 +50,7 @@ class Link(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Page:
     """What became of one link: an answer (`status`, even of a redirect), or an `error`, which is a bounded label.
-    `follow` are the links found that the crawl shall take; `files` are URLs of what is no page. `size` in bytes,
-    `seconds` until the answer was there, waiting included."""
+    `follow` are links for the crawl to take, `files` URLs of what is no page. Bytes; seconds until the answer."""
 
     link: Link
     status: int = 0

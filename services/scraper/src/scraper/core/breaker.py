@@ -7,6 +7,9 @@ from enum import StrEnum
 __all__ = ["Breaker", "BreakerState", "Permit"]
 
 
+MOST_DOUBLINGS = 6
+
+
 class BreakerState(StrEnum):
     """Closed lets calls through, open none, half-open one: the probe."""
 
@@ -25,8 +28,8 @@ class Permit:
 
 class Breaker:
     """Opens when `rate` of at least `calls` calls in the last `window` seconds failed. After `seconds`, doubled
-    with each trip in a row, one probe goes out; it closes the breaker or opens it again. A probe that nobody
-    hears of again is given up after `window`. All times are of one monotonic clock.
+    with each trip in a row at most six times, one probe goes out; it closes the breaker or opens it again. A probe
+    that nobody hears of again is given up after `window`. All times are of one monotonic clock.
     """
 
     def __init__(self, rate: float, calls: int, window: float, seconds: float) -> None:
@@ -97,7 +100,7 @@ class Breaker:
         self._failures -= not self._ends.popleft()[1]
 
     def _trip(self, now: float) -> None:
-        self._until = now + self._seconds * 2**self.trips
+        self._until = now + self._seconds * 2 ** min(self.trips, MOST_DOUBLINGS)
         self.trips += 1
         self._epoch += 1
         self._ends.clear()

@@ -22,7 +22,7 @@ class Withdrawn(Exception):
 
 
 class HostDown(FetchError):
-    """The host failed again and again, and so did each probe: its links are given up."""
+    """The host failed again and again, and so did each probe: its links are given up until the next one is due."""
 
     reason, retryable = "down", False
 
@@ -107,9 +107,10 @@ class Host:
         while True:
             if not wanted():
                 raise Withdrawn
-            if self.breaker.trips > self._limits.breaker_trips:
+            now = self._ports.clock.monotonic()
+            if self.breaker.trips > self._limits.breaker_trips and self.breaker.wait(now):
                 raise HostDown(f"the host failed {self.breaker.trips} probes in a row")
-            wait = self._wait(self._ports.clock.monotonic())
+            wait = self._wait(now)
             if not wait:
                 return
             self._news.clear()

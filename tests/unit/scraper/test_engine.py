@@ -1,0 +1,117 @@
+"""The engine in virtual time, where the checks do not look: what a domain asks for, and whom it concerns."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from lab.grader.virtual import virtual_loop
+from scraper.checks.web import Web
+from scraper.checks.world import LIMITS, World
+from scraper.contract import Answer, State
+from scraper.engine import Crawler
+
+
+def virtually(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    with asyncio.Runner(loop_factory=virtual_loop) as runner:
+        runner.run(work())
+
+
+def gaps(web: Web, host: str) -> list[float]:
+    """Seconds between two requests for pages of a host."""
+    times = [one.at for one in web.requests(host)]
+    return [round(after - before, 3) for before, after in pairwise(times)]
+
+
+@pytest.mark.parametrize(("asked", "least"), [(True, 3.0), (False, 0.0)])
+def test_crawl_delay_slows_its_domain_if_the_crawl_says_so(asked: bool, least: float) -> None:
+    async def work() -> None:
+        web = Web()
+        seeds = [web.site("slow.test", 8), web.site("fast.test", 8)]
+        web.robots("slow.test", "User-agent: *\nCrawl-delay: 3\n")
+        async with World(Crawler, web=web) as world:
+            await world.crawl(*seeds, crawl_delay=asked)
+            assert len(world.fetched()) == 16
+            assert min(gaps(web, "slow.test")) >= least
+            assert max(gaps(web, "fast.test")) < 1.0
+            assert (max(gaps(web, "slow.test")) < 1.0) is not asked
+
+    virtually(work)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_of_one_answer_slows_the_whole_domain(status: int) -> None:
+    async def work() -> None:
+        web = Web()
+        seeds = [web.site("a.test", 12), web.site("b.test", 12)]
+        web.scripts["http://a.test/3"].append(Answer(status, {"retry-after": "40"}))
+        async with World(Crawler, replace(LIMITS, per_domain=1), web) as world:
+            await world.crawl(*seeds)
+            assert max(gaps(web, "a.test")) >= 40.0
+            assert sum(gap >= 1.0 for gap in gaps(web, "a.test")) == 1
+            assert max(gaps(web, "b.test")) < 1.0
+            assert len(world.fetched()) == 24
+
+    virtually(work)
+
+
+def test_each_port_has_a_robots_txt_of_its_own() -> None:
+    async def work() -> None:
+        web = Web()
+        web.page("http://a.test/", "http://a.test:8080/x", "/x")
+        web.page("http://a.test/x")
+        web.page("http://a.test:8080/x")
+        web.answers["http://a.test:8080/robots.txt"] = Answer(200, {}, b"User-agent: *\nDisallow: /x")
+        async with World(Crawler, web=web) as world:
+            await world.crawl("http://a.test/")
+            assert web.times("http://a.test/x") == 1
+            assert not web.times("http://a.test:8080/x")
+            assert world.errors() == ["robots"]
+
+    virtually(work)
+
+
+def test_robots_txt_is_asked_for_again_when_its_time_is_over() -> None:
+    async def work() -> None:
+        web = Web()
+        web.site("a.test", 30)
+        web.robots("a.test", "User-agent: *\nDisallow:")
+        robots = web.answers["http://a.test/robots.txt"]
+        web.answers["http://a.test/robots.txt"] = robots._replace(headers={"cache-control": "max-age=100"})
+        async with World(Crawler, web=web) as world:
+            await world.begin("http://a.test/1")
+            await asyncio.sleep(99.0)
+            assert web.times("http://a.test/robots.txt") == 1
+            for seconds, times in ((0.0, 1), (2.0, 2)):
+                await asyncio.sleep(seconds)
+                await world.submit("http://a.test/2")
+                await asyncio.sleep(0.5)
+                assert web.times("http://a.test/robots.txt") == times
+
+    virtually(work)
+
+
+def test_a_host_that_was_given_up_is_asked_again_in_the_end() -> None:
+    async def work() -> None:
+        web = Web()
+        web.site("a.test", 60)
+        web.robots("a.test", "")
+        for url in ("http://a.test/robots.txt", "http://a.test/"):
+            web.scripts[url].append(web.answers[url])
+        web.down.add("a.test")
+        async with World(Crawler, web=web) as world:
+            await world.begin("http://a.test/")
+            await asyncio.sleep(3600.0)
+            assert "down" in world.errors()
+            web.down.clear()
+            other = await world.submit("http://a.test/7")
+            await world.until(lambda: world.crawler.status(other.crawl.id).state is State.DONE, other, 7200.0)
+            again = await world.submit("http://a.test/8")
+            await world.until(lambda: world.crawler.status(again.crawl.id).state is State.DONE, again)
+            assert "http://a.test/8" in world.fetched()
+            assert world.crawler.domains()["a.test"].breaker == "closed"
+
+    virtually(work)
