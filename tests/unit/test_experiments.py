@@ -12,7 +12,7 @@ from downloader.experiments.jitter import CLIENTS, WINDOWS, likely_peak
 from lab import LabError, WrongUsage
 from lab.challenges import Challenge
 from lab.experiments import REPETITIONS, Experiment, Finding, Verdict, worst
-from lab.experiments.catalogue import named, panel_url
+from lab.experiments.catalogue import experiment_of, panel_url
 
 ROOT = Path(__file__).parents[2]
 T1 = Challenge("T1", "Downloader", "Threading", "downloader")
@@ -78,8 +78,8 @@ def test_without_grafana_a_panel_has_no_address(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_wrong_name_gets_the_nearest() -> None:
-    assert named(T1, "Workers").name == "workers"
+    assert experiment_of(T1, "Workers").name == "workers"
     with pytest.raises(WrongUsage, match=r"T1 has no experiment 'wrokers': did you mean 'workers'\?"):
-        named(T1, "wrokers")
+        experiment_of(T1, "wrokers")
     with pytest.raises(LabError, match=r"X1 has no experiments: there is no email.experiments"):
-        named(Challenge("X1", "None", "Threading", "email"), "any")
+        experiment_of(Challenge("X1", "None", "Threading", "email"), "any")

@@ -25,6 +25,17 @@ def test_every_command_has_an_example(
     assert f"Example: lab {command}" in capsys.readouterr().out
 
 
+def test_what_a_command_is_for_fits_on_its_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["lab", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    _, _, listed = capsys.readouterr().out.partition("Commands:")
+    assert "start" in listed
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
+
+
 def test_help_is_quick_for_it_imports_little() -> None:
     code = f"""
 import sys
@@ -38,3 +49,31 @@ except SystemExit:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "progress" in ended.stdout
     assert ended.stderr == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("check T", {"T1", "T2"}),
+        ("check T1 --only retr", {"retries_back_off", "retry_after_is_obeyed"}),
+        ("check --only retr", set()),
+        ("check T1 --engine na", {"naive"}),
+        ("check T1 --engine mutant:No", {"mutant:NoJitter"}),
+        ("hint downloader a_404", {"a_404_is_final"}),
+        ("experiment T1 wo", {"workers"}),
+        ("experiment T9 wo", set()),
+        ("bench T1 pe", {"peers"}),
+        ("progress reset T1", {"T1"}),
+        ("fault ori", {"origin"}),
+    ],
+)
+def test_the_shell_completes(
+    typed: str, offered: set[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["lab"])
+    monkeypatch.setenv("_LAB_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"lab {typed}")
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split())))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, set(capsys.readouterr().out.split())) == (0, offered)

@@ -40,7 +40,7 @@ def test_a_challenge_has_three_names_in_any_case(name: str) -> None:
     [
         ("log-pipline", "did you mean 'log-pipeline'?"),
         ("dwonloader", "did you mean 'downloader'?"),
-        ("Q9", "there are: T1 (downloader), T2 (log-pipeline)."),
+        ("Q9", "there are T1 (downloader), T2 (log-pipeline)."),
     ],
 )
 def test_a_wrong_name_gets_the_nearest_or_all(name: str, hint: str) -> None:

@@ -27,7 +27,7 @@ def test_without_faults_there_is_no_plan() -> None:
     ("bad", "text"),
     [
         ({"drop-aftr": 1}, "did you mean 'drop-after'"),
-        ({"qqqqqqqq": 1}, "there are: latency"),
+        ({"qqqqqqqq": 1}, "there are latency"),
         ({"error-rate": 1.5}, "error-rate cannot be 1.5: give 0"),
         ({"error-rate": True}, "cannot be True"),
         ({"error-rate": None}, "cannot be None"),

@@ -56,9 +56,9 @@ def find(name: str, challenges: Sequence[Challenge]) -> Challenge:
 
 def nearest(wanted: str, names: Iterable[str], every: str = "") -> str:
     """Words for who misspelt `wanted`: the nearest of `names`, or all there are; `every` lists them better."""
-    names = list(names)
-    near = difflib.get_close_matches(wanted.casefold(), names, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {every or ', '.join(names)}."
+    known = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(wanted.casefold(), known, n=1, cutoff=0.5)
+    return f"did you mean {known[near[0]]!r}?" if near else f"there are {every or ', '.join(known.values())}."
 
 
 def _hint(wanted: str, challenges: Sequence[Challenge]) -> str:

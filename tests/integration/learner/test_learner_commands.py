@@ -52,6 +52,23 @@ def test_start_again_keeps_every_copy(learner: "Learner") -> None:
     [
         (["start", "talyl"], 64, "There is no challenge 'talyl': did you mean 'tally'?"),
         (["start", "P1"], 1, "P1 (Concurrency profiler) is still to come; here are: T1, "),
+        *(
+            ([command, "P1"], 64 if command == "check" else 1, "P1 (Concurrency profiler) is still to come")
+            for command in (
+                "check",
+                "compare",
+                "experiment",
+                "load",
+                "use",
+                "watch",
+                "hint",
+                "solution",
+                "bench",
+            )
+        ),
+        (["check", "X1", "--only", "add_up"], 64, "X1 has no check 'add_up': did you mean 'adds_up'?"),
+        (["check", "X1", "-e", "referense"], 64, "There is no engine 'referense': did you mean 'reference'?"),
+        (["check", "T1", "-e", "mutant:nojiter"], 64, "T1 has no mutant 'nojiter': did you mean 'NoJitter'?"),
         (["hint", "X1", "add_up"], 64, "X1 has no check 'add_up': did you mean 'adds_up'?"),
         (
             ["hint", "X1", "goes_on"],

@@ -62,6 +62,15 @@ def test_what_failed_is_judged_first_and_what_passed_not_again(
     terminal.shows("Only comments or spacing changed")
 
 
+def test_what_has_passed_already_is_said_at_once(learner: "Learner", sit: "Sit", starter: str) -> None:
+    learner.file.write_text(solved(starter))
+    assert learner.run("check", "X1").code == 0
+    terminal = sit("watch", "X1")
+    terminal.shows("3 passed before and did not change.", "3 of 3 passed", "quit")
+    terminal.types("r")
+    terminal.shows("Judging 3", "3 of 3 passed", "quit")
+
+
 def test_a_file_that_is_no_python_says_where(learner: "Learner", sit: "Sit", starter: str) -> None:
     learner.file.write_text("def tally(:\n")
     terminal = sit("watch", "X1")

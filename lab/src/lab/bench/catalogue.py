@@ -8,7 +8,7 @@ from pathlib import Path
 from lab import LabError, WrongUsage
 from lab.challenges import Challenge, nearest
 
-__all__ = ["Benchmark", "benchmarks_of", "folder_of", "named"]
+__all__ = ["Benchmark", "benchmarks_of", "chosen", "folder_of"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def benchmarks_of(challenge: Challenge, folder: Path) -> Sequence[Benchmark]:
     return [Benchmark(path.stem.removeprefix(prefix), path) for path in sorted(folder.glob(f"{prefix}*.py"))]
 
 
-def named(challenge: Challenge, folder: Path, name: str | None) -> Sequence[Benchmark]:
+def chosen(challenge: Challenge, folder: Path, name: str | None) -> Sequence[Benchmark]:
     """The benchmark called `name`, else all. Raises WrongUsage, with the nearest, for another name."""
     known = {benchmark.name: benchmark for benchmark in benchmarks_of(challenge, folder)}
     if not known:

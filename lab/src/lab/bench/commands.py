@@ -33,7 +33,11 @@ def bench(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Argument(help="The benchmark; all of the challenge if left out.", show_default=False),
+        typer.Argument(
+            help="The benchmark; all of the challenge if left out.",
+            show_default=False,
+            autocompletion=completion.benchmarks,
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All benchmarks of all challenges.")] = False,
     rounds: Annotated[
@@ -43,19 +47,22 @@ def bench(
     as_json: AsJson = False,
     file: ComposeFile = None,
 ) -> None:
-    """Measure a challenge against its peers, interleaved; ratios count, not figures. Exit 0 if all ran, else 1.
+    """Measure a challenge against its peers, interleaved.
+
+    Ratios count, not figures. Exit 0 if all ran, else 1.
 
     Example: lab bench T1 peers --rounds 3
     """
-    from lab.bench.catalogue import folder_of, named
-    from lab.challenges import find, installed
+    from lab.bench.catalogue import chosen, folder_of
+    from lab.challenges import installed
+    from lab.learner.syllabus import named
     from lab.load.commands import compose_file
 
-    challenges, folder = installed(), folder_of(compose_file(file))
+    folder = folder_of(compose_file(file))
     options = [*(["--rounds", str(rounds)] if rounds else []), *(["--busy"] if busy else [])]
     if challenge is not None:
-        return _run(named(find(challenge, challenges), folder, name), options)
-    listed = _all_of(challenges, folder)
+        return _run(chosen(named(challenge).challenge, folder, name), options)
+    listed = _all_of(installed(), folder)
     if every:
         return _run([benchmark for _, benchmark in listed], options)
     _list(listed, as_json=as_json)

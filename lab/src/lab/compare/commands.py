@@ -44,17 +44,20 @@ def compare(
     as_json: AsJson = False,
     file: ComposeFile = None,
 ) -> None:
-    """Put the same load on each engine of a running service, in turns; then the engine before runs again.
+    """Put the same load on each engine of a running service.
 
-    Exit 0 if all could be measured, 1 if not. Example: lab compare T1 --rounds 5 --png engines.png
+    They have turns, in rounds; then the engine before runs again.
+    Exit 0 if all could be measured, 1 if not.
+
+    Example: lab compare T1 --rounds 5 --png engines.png
     """
-    from lab.challenges import find, installed
     from lab.compare import view
     from lab.compare.chart import as_png
     from lab.compare.rounds import compare as measure
+    from lab.learner.syllabus import named
     from lab.signals import ending_like_interrupt
 
-    chosen = find(challenge, installed())
+    chosen = named(challenge).challenge
     wanted, target = _wanted(engines, chosen), _writable(png)
     live, job = _job(chosen, file, shape=shape.value, users=users, seconds=seconds, seed=seed)
     with ending_like_interrupt(), view.progress() as show:

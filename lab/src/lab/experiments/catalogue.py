@@ -13,7 +13,7 @@ from lab.challenges import Challenge, nearest
 from lab.compose import read
 from lab.experiments import Experiment, Panel
 
-__all__ = ["experiments_of", "named", "panel_url"]
+__all__ = ["experiment_of", "experiments_of", "panel_url"]
 
 ANSWER_SECONDS = 1.0
 
@@ -26,7 +26,7 @@ def experiments_of(challenge: Challenge) -> Sequence[Experiment]:
     return tuple(importlib.import_module(module).EXPERIMENTS)
 
 
-def named(challenge: Challenge, name: str) -> Experiment:
+def experiment_of(challenge: Challenge, name: str) -> Experiment:
     """The experiment called `name`, in any case. Raises WrongUsage, with the nearest, for another name."""
     known = {experiment.name: experiment for experiment in experiments_of(challenge)}
     if name.casefold() not in known:

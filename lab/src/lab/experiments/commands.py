@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.arguments import AsJson, ChallengeName, ComposeFile
+from lab.learner import completion
 
 if TYPE_CHECKING:
     from lab.challenges import Challenge
@@ -20,27 +21,34 @@ def register(app: typer.Typer) -> None:
 def experiment(
     challenge: ChallengeName,
     name: Annotated[
-        str | None, typer.Argument(help="The experiment; a list if left out.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="The experiment; a list if left out.",
+            show_default=False,
+            autocompletion=completion.experiments,
+        ),
     ] = None,
     as_json: AsJson = False,
     file: ComposeFile = None,
 ) -> None:
-    """Put a claim to the test: prediction, measurement, verdict; exit 0 holds, 1 does not, 2 inconclusive.
+    """Put a claim to the test: prediction, measurement, verdict.
 
-    It has processes of its own, and a minute at most. Example: lab experiment T1 workers
+    Exit 0 holds, 1 does not, 2 inconclusive. It has processes of its own, and a minute at most.
+
+    Example: lab experiment T1 workers
     """
     from lab import Ended
-    from lab.challenges import find, installed
     from lab.experiments import view
-    from lab.experiments.catalogue import named, panel_url
+    from lab.experiments.catalogue import experiment_of, panel_url
     from lab.experiments.run import run
+    from lab.learner.syllabus import named
     from lab.load.commands import compose_file
     from lab.signals import ending_like_interrupt
 
-    chosen = find(challenge, installed())
+    chosen = named(challenge).challenge
     if name is None:
         return _list(chosen, as_json=as_json)
-    wanted = named(chosen, name)
+    wanted = experiment_of(chosen, name)
     if not as_json:
         view.print_prediction(chosen, wanted)
     with ending_like_interrupt(), view.progress() as say:

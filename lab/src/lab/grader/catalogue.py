@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import LabError
-from lab.challenges import Challenge, home
+from lab.challenges import Challenge, home, nearest
 
 __all__ = ["Check", "checks_of"]
 
@@ -31,9 +31,10 @@ def checks_of(challenge: Challenge, only: Sequence[str] = ()) -> list[Check]:
     found = [check for file in files for check in _in(file)]
     known = {check.name: check for check in found}
     unknown = [name for name in only if name not in known]
-    if unknown or not found:
-        missing = f"no check {unknown[0]!r}" if unknown else "nothing to check"
-        raise LabError(f"{challenge.code} has {missing}: {', '.join(known) or 'no test_*.py in checks'}.")
+    if not found:
+        raise LabError(f"{challenge.code} has nothing to check: there is no test_*.py in checks.")
+    if unknown:
+        raise LabError(f"{challenge.code} has no check {unknown[0]!r}: {nearest(unknown[0], known)}")
     return [known[name] for name in only] if only else found
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lab.arguments import AsJson, ChallengeName
+from lab.learner import completion
 
 __all__ = ["register", "workspace"]
 
@@ -19,31 +20,42 @@ def register(app: typer.Typer) -> None:
 def check(
     challenge: ChallengeName,
     engine: Annotated[
-        str, typer.Option("--engine", "-e", help="mine, reference, naive, starter or mutant:NAME.")
+        str,
+        typer.Option(
+            "--engine",
+            "-e",
+            help="mine, reference, naive, starter or mutant:NAME.",
+            autocompletion=completion.engines,
+        ),
     ] = "mine",
     only: Annotated[
-        list[str] | None, typer.Option(help="Only this check; may be repeated.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            help="Only this check; may be repeated.", show_default=False, autocompletion=completion.checks
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same schedules, same failure.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
     seconds: Annotated[float, typer.Option(min=5, help="The longest that one check may take.")] = 60.0,
     as_json: AsJson = False,
 ) -> None:
-    """Judge an engine by its challenge's checks; exit 0 pass, 1 fail, 2 inconclusive, 3 the grader's own error.
+    """Judge an engine by the checks of its challenge.
+
+    Exit 0 pass, 1 fail, 2 inconclusive, 3 the grader's own error.
 
     Example: lab check T1 --only no_update_is_lost --seed 7
     """
     from functools import partial
 
     from lab import Ended, LabError, WrongUsage
-    from lab.challenges import find, installed
     from lab.grader import view
     from lab.grader.catalogue import checks_of
     from lab.grader.grade import grade
     from lab.learner.judging import remembered
+    from lab.learner.syllabus import named
 
     try:
-        chosen = find(challenge, installed())
+        chosen = named(challenge).challenge
         count = len(checks_of(chosen, only or ()))
         with view.progress(count, quiet=as_json) as done:
             judge = partial(

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from lab import LabError
-from lab.challenges import Challenge, home
+from lab.challenges import Challenge, home, nearest
 
 __all__ = [
+    "KINDS",
     "EngineInvalid",
     "EngineSource",
     "engine_class_name",
@@ -64,7 +65,8 @@ def engine_source(challenge: Challenge, name: str, workspace: Path) -> EngineSou
     elif name in KINDS:
         part = KINDS[name]
     else:
-        raise LabError(f"There is no engine {name!r}: {', '.join(KINDS)}, mine, mutant:NAME.")
+        every = f"{', '.join(KINDS)}, mine, mutant:NAME"
+        raise LabError(f"There is no engine {name!r}: {nearest(name, [*KINDS, 'mine'], every)}")
     own = _paths(folder, part, *(["engine"] if part == "mutants" else []))
     return EngineSource(name, own, core, lambda: _from_package(challenge.module, part, wanted))
 
@@ -89,9 +91,7 @@ def engine_class_name(challenge: Challenge) -> str:
 def _known_mutant(challenge: Challenge, name: str) -> str:
     known = mutants(challenge)
     if name not in known:
-        raise LabError(
-            f"There is no mutant {name!r} of {challenge.code}: {', '.join(known) or 'it has none'}."
-        )
+        raise LabError(f"{challenge.code} has no mutant {name!r}: {nearest(name, known or ['none'])}")
     return name
 
 

@@ -70,7 +70,9 @@ def start(
 
 
 def watch(challenge: ChallengeName) -> None:
-    """Judge your file now and at every save, what failed first; r runs all again, h opens a hint, q quits.
+    """Judge your file now and at every save.
+
+    What failed comes first. r runs all again, h opens a hint, q quits.
 
     Example: lab watch T1
     """
@@ -97,7 +99,11 @@ def hint(
     challenge: ChallengeName,
     check: Annotated[
         str | None,
-        typer.Argument(help="A check; where you are stuck if left out.", show_default=False),
+        typer.Argument(
+            help="A check; where you are stuck if left out.",
+            show_default=False,
+            autocompletion=completion.checks,
+        ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Only what was opened before.")] = False,
     as_json: AsJson = False,
@@ -145,7 +151,7 @@ def use(
     file: ComposeFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Switch the engine of a running service; the old one is drained, and no accepted job is lost.
+    """Switch the engine of a running service. The old one is drained, and no accepted job is lost.
 
     Example: lab use downloader mine
     """

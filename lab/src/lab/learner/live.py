@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lab import LabError, WrongUsage
-from lab.challenges import find, installed, nearest
+from lab.challenges import nearest
+from lab.learner.syllabus import entries, named
 from lab.load.commands import compose_file
 from lab.load.target import Addresses
 
@@ -79,10 +80,10 @@ def reach(name: str, file: Path | None = None) -> Live:
     addresses = Addresses(compose_file(file), os.environ)
     if name.casefold() == ORIGIN:
         return Live(ORIGIN, addresses.of(ORIGIN, "LAB_ORIGIN_URL"))
-    here = installed()
     try:
-        challenge = find(name, here)
+        challenge = named(name).challenge
     except WrongUsage:
+        here = [entry.challenge for entry in entries() if entry.installed]
         names = [ORIGIN, *(known for one in here for known in (one.folder, one.module))]
         raise WrongUsage(f"There is no service {name!r}: {nearest(name, dict.fromkeys(names))}") from None
     return Live(challenge.folder, addresses.service(challenge), challenge.code)

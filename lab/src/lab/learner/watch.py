@@ -153,7 +153,10 @@ class Watch:
             names, done = names + done, []
         self._turn.names, self._turn.unchanged = names, len(done)
         self._screen.begin(len(names), len(done))
-        self._start_round(names)
+        if names:
+            self._start_round(names)
+        else:
+            self._screen.over([], len(done), 0.0)
 
     def _start_round(self, names: list[str]) -> None:
         number = self._turn.number

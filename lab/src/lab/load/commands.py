@@ -42,7 +42,9 @@ def load(
     as_json: AsJson = False,
     file: ComposeFile = None,
 ) -> None:
-    """Let users loose on a running service, and show how it does; exit 0 without errors, 1 with.
+    """Let users loose on a running service, and show how it does.
+
+    Exit 0 without errors, 1 with.
 
     Example: lab load T1 --shape spike --users 50 --seconds 60
     """
@@ -65,11 +67,11 @@ def load(
 def _job(
     service: str, file: Path | None, *, shape: str, users: int, seconds: float, seed: int, html: str
 ) -> "Job":
-    from lab.challenges import find, installed
+    from lab.learner.syllabus import named
     from lab.load import target
     from lab.load.reports import Job
 
-    challenge = find(service, installed())
+    challenge = named(service).challenge
     target.require_load_test(challenge)
     addresses = target.Addresses(compose_file(file), os.environ)
     url, origin = addresses.service(challenge), addresses.of("origin", "LAB_ORIGIN_URL")

@@ -223,6 +223,6 @@ def named(name: str) -> Fault:
     """Return the fault of this name. Raises BadInput, with the nearest name."""
     if name not in FAULTS:
         near = difflib.get_close_matches(name, FAULTS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(FAULTS)}"
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FAULTS)}"
         raise BadInput(f"no fault {name!r}: {hint}")
     return FAULTS[name]

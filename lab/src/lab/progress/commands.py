@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lab.arguments import AsJson
+from lab.learner import completion
 
 __all__ = ["register"]
 
@@ -89,7 +90,10 @@ def import_(file: _File) -> None:
 
 def reset(
     challenge: Annotated[
-        str | None, typer.Argument(help="Only this one; all if left out.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="Only this one; all if left out.", show_default=False, autocompletion=completion.challenges
+        ),
     ] = None,
     yes: _Yes = False,
 ) -> None:

@@ -35,7 +35,9 @@ def new(
         ),
     ] = None,
 ) -> None:
-    """Make a challenge of your own, in miniature: all its parts, and checks that reject wrong solutions already.
+    """Make a challenge of your own, in miniature.
+
+    It has all parts, and checks that reject wrong solutions already.
 
     Example: lab new X1 word-count --kind asyncio
     """

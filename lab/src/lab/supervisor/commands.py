@@ -64,7 +64,9 @@ def status(
     file: _File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show each component and ask it whether it is ready; exit 0 when all are, 1 otherwise.
+    """Show each component and ask it whether it is ready.
+
+    Exit 0 when all are, 1 otherwise.
 
     Example: lab status --json
     """

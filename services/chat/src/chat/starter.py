@@ -13,13 +13,15 @@ you may not need any. What each part promises stands in `chat/contract.py`.
 
 A way through, each step a little harder. Every step makes some more checks pass:
 
-[ ] 1. `connect`, `join`, `publish`, `send`: everybody in the room gets the frame. `leave`, `disconnect`. [ ]
-2. Gather what is published in one turn of the loop, and write it at the end of it, once for each client. Who
-joins or leaves in the middle of a turn? [ ] 3. `blocked`: do not write to who does not read. Queue it;
-`writable` says when to go on. [ ] 4. The bound of that queue: typing goes first, then outdated presence,
-then the client. [ ] 5. The heartbeat: who has not been heard for long is asked; who does not answer is
-ended. [ ] 6. Presence: a user with two devices, a user who is back at once. [ ] 7. `stop` and `start`: the
-next hub goes on where this one ends.
+    [ ] 1. `connect`, `join`, `publish`, `send`: everybody in the room gets the frame. `leave`, `disconnect`.
+           Each check ends with `stop`: let it return who is connected, until you come to 7.
+    [ ] 2. Gather what is published in one turn of the loop, and write it at the end of it, once for each client.
+           Who joins or leaves in the middle of a turn?
+    [ ] 3. `blocked`: do not write to who does not read. Queue it; `writable` says when to go on.
+    [ ] 4. The bound of that queue: typing goes first, then outdated presence, then the client.
+    [ ] 5. The heartbeat: who has not been heard for long is asked; who does not answer is ended.
+    [ ] 6. Presence: a user with two devices, a user who is back at once.
+    [ ] 7. `stop` and `start`: the next hub goes on where this one ends.
 
 `chat.core.frames.batch` makes one write of several frames.
 """

@@ -13,8 +13,9 @@ come from. Threads, locks, conditions and queues you make yourself.
 
 A way through, each step a little harder. Every step makes some more checks pass:
 
-    [ ] 1. One job, one thread: `submit` hands a function to the pool; it fetches, writes, publishes.
-    [ ] 2. `status`, `stats`, `wait`: what do several threads change, and what must nobody see half done?
+    [ ] 1. One job, one thread: `submit` hands a function to the pool; it fetches, writes, publishes. `wait` says
+           when. Each check ends with `stop` or `shutdown`: let both wait for the pool, until you come to 7.
+    [ ] 2. `status`, `stats`: what do several threads change, and what must nobody see half done?
     [ ] 3. What goes wrong: which errors are worth another attempt, when, and how often?
     [ ] 4. Go on instead of beginning anew: after a lost connection, and only if it is still the same file.
     [ ] 5. `pause`, `resume`, `cancel`: also while a read hangs, also at the very moment the file is complete.

@@ -11,9 +11,10 @@ what comes to you are batches, each of one source and one priority, a number of 
     lab check T2                         judges it: which requirement fails, and which threads met where
     lab hint T2                          one level at a time
 
-A way through, each step a little harder. Every step makes some more checks pass:
+A way through, each step a little harder. From the second on, every step makes some more checks pass:
 
     [ ] 1. A list of what waits, one condition, one consumer: `submit` appends, the consumer takes and writes.
+           Each check ends with `stop`: let it wait until all is written, until you come to 6.
     [ ] 2. The books: what is accepted, written, in flight? Who may look, and when do the numbers fit together?
     [ ] 3. Order: critical, errors, the rest; first come, first served; and nothing waits for ever.
     [ ] 4. Bounds: records and bytes. Senders wait, in order of urgency, and not for ever.

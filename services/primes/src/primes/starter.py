@@ -10,9 +10,10 @@ promises stands in `primes/contract.py`.
     lab check M2                   judges it
     lab hint M2                    one level at a time
 
-A way through, in this order. Every step makes some more checks pass:
+A way through, in this order. From the second on, every step makes some more checks pass:
 
     [ ] 1. One job: cut it into tiles, give them, wait for news, put the parts together, tell of the end.
+           Each check ends with `stop`: let it end your threads, until you come to 7.
     [ ] 2. `status`, `wait`, `stats`: what do two threads share, and what guards it?
     [ ] 3. Many tiles, and few given at a time: whoever is free takes the next.
     [ ] 4. Workers that die: heard of, unheard of, after writing, again and again with the same tile.

@@ -12,7 +12,8 @@ simulated ones, where an hour of waiting takes no time. What each promises stand
 A way through, each step a little harder. Every step makes some more checks pass:
 
     [ ] 1. One crawl, one link after the other: `open`, `take`, `get`, `parse_page`, `finish`, until nothing is
-           unfinished. Then `status`, and the errors that the contract names.
+           unfinished. Then `status`, and the errors that the contract names. Each check ends with `stop`: let it
+           cancel what runs, until you come to 7.
     [ ] 2. A task for each link, `limits.workers` requests at once, `limits.per_domain` of a host. Who ends them?
     [ ] 3. robots.txt: before the first request to an origin, and once, however many tasks want to know.
     [ ] 4. The rate of each host. When is a token taken: before or after a worker is free?

@@ -39,8 +39,12 @@ class World:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *error: object) -> None:
-        await self.crawler.stop(0.0)
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            await self.crawler.stop(0.0)
+        except Exception:
+            if error is None:  # what went wrong first says more
+                raise
 
     def build(self, **limits: float) -> Crawler:
         """Another engine in the same world."""
