@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis
 
+from lab_kit.log import Sender
 from lab_kit.messages import Message
 
 if TYPE_CHECKING:
@@ -62,6 +63,15 @@ def test_redis_entries_are_acknowledged_when_they_are_durable(
     redis.xadd("lab:logs", {"message": Message("logs", {"lines": packed}).encode()})
     service.holds(500)
     patience(lambda: redis.xpending("lab:logs", "log-pipeline")["pending"] == 0)
+
+
+def test_the_log_of_another_service_is_written(service: "Pipeline", fresh_redis: str, record: Line) -> None:
+    sender = Sender("shop", fresh_redis)
+    for number in range(1000):
+        sender.offer(record(number).decode().rstrip())
+    sender.close()
+    service.holds(1000)
+    assert (sender.sent, sender.dropped) == (1000, 0)
 
 
 def test_what_is_no_record_is_buried(service: "Pipeline", redis: Redis, patience: Patience) -> None:
