@@ -10,13 +10,14 @@ import sys
 import time
 import tomllib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.challenges import Challenge, find, home, installed
+from lab.cli import main
 from lab.experiments.catalogue import experiments_of
 from lab.grader.catalogue import checks_of
 from lab.grader.engines import mutants
@@ -56,34 +57,47 @@ def stranger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield find("X7", installed())
 
 
-def failing(challenge: Challenge, engine: str) -> dict[str, Verdict]:
-    report = grade(challenge, engine, home(challenge), effort=0)
-    return {check.name: check.verdict for check in report.checks if check.verdict is not Verdict.PASS}
+type Failing = Callable[[str], dict[str, Verdict]]
+
+
+@pytest.fixture(scope="module")
+def judge(stranger: Challenge) -> Iterator[Judge]:
+    with Judge(stranger, at_once=2) as judge:
+        yield judge
+
+
+@pytest.fixture(scope="module")
+def failing(stranger: Challenge, judge: Judge) -> Failing:
+    """What does not pass of an engine."""
+
+    def failing(engine: str) -> dict[str, Verdict]:
+        report = grade(stranger, engine, home(stranger), effort=0, judge=judge)
+        return {check.name: check.verdict for check in report.checks if check.verdict is not Verdict.PASS}
+
+    return failing
 
 
 def described(challenge: Challenge) -> dict[str, Any]:
     return tomllib.loads((home(challenge) / "challenge.toml").read_text())
 
 
-def test_reference_passes_everything(stranger: Challenge) -> None:
-    assert failing(stranger, "reference") == {}
+def test_reference_passes_everything(failing: Failing) -> None:
+    assert failing("reference") == {}
 
 
-def test_starter_fails_everything(stranger: Challenge) -> None:
-    assert failing(stranger, "starter") == {check.name: Verdict.FAIL for check in checks_of(stranger)}
+def test_starter_fails_everything(stranger: Challenge, failing: Failing) -> None:
+    assert failing("starter") == {check.name: Verdict.FAIL for check in checks_of(stranger)}
 
 
-def test_naive_fails_exactly_what_it_lists(stranger: Challenge) -> None:
-    assert failing(stranger, "naive") == dict.fromkeys(described(stranger)["naive_fails"], Verdict.FAIL)
+def test_naive_fails_exactly_what_it_lists(stranger: Challenge, failing: Failing) -> None:
+    assert failing("naive") == dict.fromkeys(described(stranger)["naive_fails"], Verdict.FAIL)
 
 
-def test_mutants_are_rejected_by_the_checks_they_name(stranger: Challenge) -> None:
-    with Judge() as judge:
-        for name, named_check in mutants(stranger).items():
-            (check,) = checks_of(stranger, [named_check])
-            order = Order(stranger.code, f"mutant:{name}", str(ROOT), check.node, [0], 60.0, effort=0)
-            reply = judge.run(order)
-            assert reply.verdict is Verdict.FAIL, f"{name}: {reply.detail}"
+def test_mutants_are_rejected_by_the_checks_they_name(stranger: Challenge, judge: Judge) -> None:
+    for name, named_check in mutants(stranger).items():
+        (check,) = checks_of(stranger, [named_check])
+        reply = judge.run(Order(f"mutant:{name}", str(ROOT), check.node, [0], 60.0, effort=0))
+        assert reply.verdict is Verdict.FAIL, f"{name}: {reply.detail}"
 
 
 def test_every_check_rejects_somebody_and_has_hints(stranger: Challenge) -> None:
@@ -96,9 +110,9 @@ def test_every_check_rejects_somebody_and_has_hints(stranger: Challenge) -> None
 
 
 def test_the_command_grades_it(stranger: Challenge, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*LAB, "check", "X7", "-e", "reference", "--json"], capture_output=True, cwd=tmp_path
-    )
+    (first, *_) = checks_of(stranger)
+    command = [*LAB, "check", "X7", "-e", "reference", "--only", first.name, "--json"]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path)
     assert (done.returncode, json.loads(done.stdout)["verdict"]) == (0, "pass")
 
 
@@ -205,12 +219,19 @@ def test_what_is_made_is_clean_whatever_its_name(kind: str, name: str, tmp_path:
     ],
 )
 def test_a_wrong_name_is_told_and_nothing_is_written(
-    arguments: list[str], words: str, tmp_path: Path
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "there").mkdir()
-    code, told = lab_new(*arguments, folder=tmp_path)
-    assert (code, list(tmp_path.rglob("*"))) == (64, [tmp_path / "there"])
-    assert words in told
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lab", "new", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, list(tmp_path.rglob("*"))) == (64, [tmp_path / "there"])
+    assert words in capsys.readouterr().err
 
 
 def test_inside_the_repository_it_lands_among_the_services(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """A challenge of a stranger: a package of its own, installed beside the lab, with one class and one check."""
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from lab.challenges import Challenge, find, installed
 from lab.grader.grade import grade
+from lab.grader.process import Judge
 from lab.grader.verdicts import Report
 
 FILES = {
@@ -117,27 +119,37 @@ def test_is_wrong(explore):
 }
 
 
-@pytest.fixture
-def tally(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Challenge:
-    """The challenge, installed for this test and the processes it starts."""
-    place = tmp_path / "site"
+@pytest.fixture(scope="module")
+def tally(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Challenge]:
+    """The challenge, installed for these tests and the processes they start."""
+    place = tmp_path_factory.mktemp("site")
     for name, text in FILES.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(text)
-    monkeypatch.syspath_prepend(str(place))
-    monkeypatch.setenv("PYTHONPATH", str(place))
-    return find("X1", installed())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(place))
+        patch.setenv("PYTHONPATH", str(place))
+        yield find("X1", installed())
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tally"]:
+        del sys.modules[name]
 
 
-type Judge = Callable[..., Report]
+@pytest.fixture(scope="module")
+def judge(tally: Challenge) -> Iterator[Judge]:
+    """One that is ready."""
+    with Judge(tally, at_once=2) as judge:
+        yield judge
+
+
+type JudgeMine = Callable[..., Report]
 
 
 @pytest.fixture
-def judge_mine(tally: Challenge, tmp_path: Path) -> Judge:
+def judge_mine(tally: Challenge, judge: Judge, tmp_path: Path) -> JudgeMine:
     """Judges the text of a learner's file by the checks named."""
 
-    def judge(source: str, only: Sequence[str] = ("nothing_is_lost",), seconds: float = 20.0) -> Report:
+    def judge_mine(source: str, only: Sequence[str] = ("nothing_is_lost",), seconds: float = 20.0) -> Report:
         (tmp_path / "tally.py").write_text(source)
-        return grade(tally, "mine", tmp_path, only=only, seconds=seconds)
+        return grade(tally, "mine", tmp_path, only=only, seconds=seconds, judge=judge)
 
-    return judge
+    return judge_mine

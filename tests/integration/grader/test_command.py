@@ -1,7 +1,6 @@
 """`lab check` as a user calls it, on a challenge that is not ours."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,23 +10,31 @@ from typing import Any
 import pytest
 
 from lab.challenges import Challenge
+from lab.cli import main
 from lab.grader.catalogue import checks_of
 
-LAB = [sys.executable, "-c", "from lab.cli import main; main()"]
-
-type Lab = Callable[..., tuple[int, str]]
+type Lab = Callable[..., tuple[object, str]]
 
 
 @pytest.fixture
-def lab(tally: Challenge, tmp_path: Path) -> Lab:
-    """Runs `lab check X1` with these arguments; its exit code and what it wrote."""
+def folder(tally: Challenge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the learner is; nothing is here yet."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAB_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    return tmp_path
 
-    def lab(*arguments: str) -> tuple[int, str]:
-        environment = {**os.environ, "LAB_WORKSPACE": str(tmp_path / "workspace"), "NO_COLOR": "1"}
-        done = subprocess.run(
-            [*LAB, "check", *arguments], env=environment, capture_output=True, text=True, cwd=tmp_path
-        )
-        return done.returncode, done.stdout + done.stderr
+
+@pytest.fixture
+def lab(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
+    """Runs `lab check` with these arguments; its exit code and what it wrote."""
+
+    def lab(*arguments: str) -> tuple[object, str]:
+        monkeypatch.setattr(sys, "argv", ["lab", "check", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return ended.value.code, told.out + told.err
 
     return lab
 
@@ -58,23 +65,27 @@ def test_exit_codes_and_words(lab: Lab, arguments: list[str], code: int, words: 
     assert ("Traceback" in told) == ("grader error" in told)
 
 
-def document(lab: Lab, *arguments: str) -> dict[str, Any]:
-    _, told = lab("X1", "-e", "naive", "--json", "--only", "nothing_is_lost", *arguments)
-    return dict(json.loads(told))
+def document(*arguments: str) -> dict[str, Any]:
+    """What another process says."""
+    asked = ["X1", "-e", "naive", "--json", "--only", "nothing_is_lost", *arguments]
+    done = subprocess.run([sys.executable, "-m", "lab", "check", *asked], capture_output=True)
+    assert done.returncode == 1
+    return dict(json.loads(done.stdout))
 
 
-def test_the_replay_command_shows_the_same_again(lab: Lab) -> None:
-    first = document(lab, "--seed", "5", "--seeds", "3")["checks"][0]
+@pytest.mark.usefixtures("folder")
+def test_the_replay_command_shows_the_same_again() -> None:
+    first = document("--seed", "5", "--seeds", "3")["checks"][0]
     *_, seed = first["replay"].split()
     assert first["replay"].startswith("lab check X1 --engine naive --only nothing_is_lost --seed ")
-    again = document(lab, "--seed", seed)["checks"][0]
+    again = document("--seed", seed)["checks"][0]
     assert (again["trace"], again["detail"]) == (first["trace"], first["detail"])
     assert again["trace"]
 
 
-def test_a_trace_is_kept_beside_the_learners_file(lab: Lab, tmp_path: Path) -> None:
-    document(lab)
-    (saved,) = (tmp_path / "workspace" / "traces").iterdir()
+def test_a_trace_is_kept_beside_the_learners_file(folder: Path) -> None:
+    document()
+    (saved,) = (folder / "workspace" / "traces").iterdir()
     text = saved.read_text()
     assert "self.sum += amount" in text
     assert "again: lab check X1" in text

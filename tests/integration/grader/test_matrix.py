@@ -5,7 +5,8 @@
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -26,15 +27,26 @@ SOLUTIONS = [one for one in CHALLENGES if (NOWHERE / f"{one.module}.py").is_file
 pytestmark = pytest.mark.timeout(240 * len(SEEDS))
 
 
-@cache
-def judged(challenge: Challenge, engine: str) -> Report:
-    return grade(challenge, engine, NOWHERE, seeds=SEEDS, seconds=120.0 * len(SEEDS), effort=0)
+type JudgeOf = Callable[[Challenge], Judge]
 
 
 @pytest.fixture(scope="module")
-def child() -> Iterator[Judge]:
-    with Judge() as judge:
-        yield judge
+def judge_of() -> Iterator[JudgeOf]:
+    with ExitStack() as judges:
+        yield cache(lambda challenge: judges.enter_context(Judge(challenge, at_once=2)))
+
+
+type Judged = Callable[[Challenge, str], Report]
+
+
+@pytest.fixture
+def judged(judge_of: JudgeOf) -> Judged:
+    def judged(challenge: Challenge, engine: str) -> Report:
+        seconds = 120.0 * len(SEEDS)
+        judge = judge_of(challenge)
+        return grade(challenge, engine, NOWHERE, seeds=SEEDS, seconds=seconds, effort=0, judge=judge)
+
+    return judged
 
 
 def described(challenge: Challenge) -> dict[str, object]:
@@ -51,14 +63,14 @@ def code(challenge: Challenge) -> str:
 
 @pytest.mark.parametrize("challenge", CHALLENGES, ids=code)
 class TestEngines:
-    def test_reference_passes_everything(self, challenge: Challenge) -> None:
+    def test_reference_passes_everything(self, judged: Judged, challenge: Challenge) -> None:
         assert verdicts(judged(challenge, "reference")) == {}
 
-    def test_starter_fails_everything(self, challenge: Challenge) -> None:
+    def test_starter_fails_everything(self, judged: Judged, challenge: Challenge) -> None:
         report = judged(challenge, "starter")
         assert {check.verdict for check in report.checks} == {Verdict.FAIL}
 
-    def test_naive_fails_exactly_what_it_lists(self, challenge: Challenge) -> None:
+    def test_naive_fails_exactly_what_it_lists(self, judged: Judged, challenge: Challenge) -> None:
         report = judged(challenge, "naive")
         failed = {check.name for check in report.checks if check.verdict is Verdict.FAIL}
         assert failed == set(described(challenge)["naive_fails"])  # type: ignore[call-overload]
@@ -80,14 +92,14 @@ class TestEngines:
 
 
 @pytest.mark.parametrize("challenge", SOLUTIONS, ids=code)
-def test_another_solution_passes_everything(challenge: Challenge) -> None:
+def test_another_solution_passes_everything(judged: Judged, challenge: Challenge) -> None:
     assert verdicts(judged(challenge, "mine")) == {}
 
 
 @pytest.mark.parametrize(("challenge", "name"), MUTANTS, ids=[f"{one.code}-{name}" for one, name in MUTANTS])
-def test_mutant_is_rejected_by_the_check_it_names(child: Judge, challenge: Challenge, name: str) -> None:
+def test_mutant_is_rejected_by_the_check_it_names(judge_of: JudgeOf, challenge: Challenge, name: str) -> None:
     (check,) = checks_of(challenge, [mutants(challenge)[name]])
     for seed in SEEDS:
-        order = Order(challenge.code, f"mutant:{name}", str(NOWHERE), check.node, [seed], 120.0, effort=0)
-        reply = child.run(order)
+        order = Order(f"mutant:{name}", str(NOWHERE), check.node, [seed], 120.0, effort=0)
+        reply = judge_of(challenge).run(order)
         assert reply.verdict is Verdict.FAIL, f"seed {seed}: {reply.detail}"

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -13,7 +14,21 @@ import pytest
 if TYPE_CHECKING:
     from tests.integration.learner.conftest import Learner, Sit
 
-STUCK = "import time\nclass Tally:\n    def __init__(self, ports):\n        time.sleep(1000)\n"
+STUCK = """
+import time
+from pathlib import Path
+
+class Tally:
+    def __init__(self, ports):
+        Path({marker!r}).touch()
+        time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def stuck(tmp_path: Path) -> Path:
+    """A file that is there as soon as an engine of `STUCK` hangs."""
+    return tmp_path / "stuck"
 
 
 @pytest.fixture
@@ -90,22 +105,23 @@ def test_h_opens_one_hint_more(learner: "Learner", sit: "Sit", starter: str) -> 
 
 @pytest.mark.parametrize("end", [lambda t: t.types("q"), lambda t: t.process.send_signal(signal.SIGTERM)])
 def test_it_ends_at_once_and_leaves_nothing(
-    learner: "Learner", sit: "Sit", starter: str, end: Callable[[object], None]
+    learner: "Learner", sit: "Sit", starter: str, stuck: Path, end: Callable[[object], None]
 ) -> None:
-    learner.file.write_text(STUCK)
+    learner.file.write_text(STUCK.format(marker=str(stuck)))
     terminal = sit("watch", "X1")
     terminal.shows("Judging 3")
     here = psutil.Process(terminal.process.pid)
-    while len(below := here.children(recursive=True)) < 4:  # the round, its judges, a check that hangs
+    while not stuck.exists():
         assert terminal.process.poll() is None
+    below = here.children(recursive=True)  # the round, its judge, a check that hangs
     end(terminal)
     assert terminal.ended() == 0
     assert not [process for process in below if lives(process)]
     assert terminal.modes_now() == terminal.modes
 
 
-def test_a_save_ends_the_round_before(learner: "Learner", sit: "Sit", starter: str) -> None:
-    learner.file.write_text(STUCK)
+def test_a_save_ends_the_round_before(learner: "Learner", sit: "Sit", starter: str, stuck: Path) -> None:
+    learner.file.write_text(STUCK.format(marker=str(stuck)))
     terminal = sit("watch", "X1")
     terminal.shows("Judging 3")
     learner.file.write_text(solved(starter))

@@ -1,7 +1,8 @@
-"""Judges checks, each in a process of its own: `python -m lab.grader.child`. Started by `process`, never by hand.
+"""Judges checks, each in a process of its own: `python -m lab.grader.child CODE LINE...`. Started by `process`.
 
-It has everything imported and one thread, so a copy of it is a process that is ready at once. For each order, one
-line of JSON, it forks; it answers with the copy's id, and when that has ended with its exit code. Results go to a
+It imports what every check of the challenge needs, pytest and the files of checks too, and has one thread; so a
+copy of it is a process that is ready at once. Each line is a socket with a process of its own: that forks for each
+order, a line of JSON, and answers with the copy's id, and when that has ended with its exit code. Results go to a
 file, so that nothing an engine prints is taken for one.
 """
 
@@ -11,18 +12,20 @@ import importlib
 import json
 import os
 import resource
+import socket
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
-from lab.challenges import find, installed
+from lab.challenges import Challenge, find, home, installed
 from lab.grader.engines import EngineInvalid, EngineSource, engine_source, require_contract
 from lab.grader.outcome import Budget, said
 from lab.grader.plugin import Plugin
+from lab.grader.process import NUMBER
 from lab.grader.threads import can_search
 from lab.grader.trace import render
 from lab.grader.verdicts import Verdict
@@ -33,28 +36,52 @@ WITHOUT = ("cacheprovider", "capture", "faulthandler", "logging", "terminal", "t
 
 
 def main() -> None:
-    """Serve orders until standard input ends."""
-    _prepare()
-    orders, answers = sys.stdin, os.fdopen(os.dup(1), "w", buffering=1)
-    for line in orders:
-        copy = os.fork()
-        if not copy:
-            _serve(json.loads(line))
-        print(copy, file=answers)
-        _, status = os.waitpid(copy, 0)
-        print(os.waitstatus_to_exitcode(status), file=answers)
+    """Serve orders until every line is closed."""
+    code, *lines = sys.argv[1:]
+    challenge = find(code, installed())
+    _prepare(challenge)
+    for line in lines:
+        if not os.fork():
+            _serve(challenge, int(line), [int(other) for other in lines if other != line])
+    for line in lines:
+        os.close(int(line))
+    for _ in lines:
+        os.wait()
 
 
-def _prepare() -> None:
+def _prepare(challenge: Challenge) -> None:
     """Import what every copy needs, but no engine."""
     if can_search():
         importlib.import_module("lab.grader.planted")
-    for challenge in installed():
-        importlib.import_module(f"{challenge.module}.contract")
+    importlib.import_module(f"{challenge.module}.contract")
+    _pytest("--collect-only", str(home(challenge) / "checks"))
     gc.freeze()
 
 
-def _serve(order: Mapping[str, Any]) -> NoReturn:
+def _pytest(*arguments: str, plugins: Sequence[object] = ()) -> None:
+    without = [option for name in WITHOUT for option in ("-p", f"no:{name}")]
+    pytest.main([*without, "--import-mode=importlib", "-c", os.devnull, *arguments], plugins=plugins)
+
+
+def _serve(challenge: Challenge, descriptor: int, others: Sequence[int]) -> NoReturn:
+    for other in others:
+        os.close(other)
+    line = socket.socket(fileno=descriptor)
+    for order in line.makefile(encoding="utf-8"):
+        copy = os.fork()
+        if not copy:
+            _obey(challenge, json.loads(order))
+        _tell(line, copy)
+        _, status = os.waitpid(copy, 0)
+        _tell(line, os.waitstatus_to_exitcode(status))
+    os._exit(0)
+
+
+def _tell(line: socket.socket, number: int) -> None:
+    line.sendall(number.to_bytes(NUMBER, "big", signed=True))
+
+
+def _obey(challenge: Challenge, order: Mapping[str, Any]) -> NoReturn:
     """Judge one order. Ends here: threads that an engine left behind keep nothing alive."""
     folder = Path(order["folder"])
     os.setsid()
@@ -64,7 +91,7 @@ def _serve(order: Mapping[str, Any]) -> NoReturn:
         _limit(order["seconds"])
         faulthandler.dump_traceback_later(order["seconds"], exit=True, file=stacks)
         try:
-            result = _judge(order)
+            result = _judge(challenge, order)
         except BaseException as error:  # a learner's file may raise anything; the parent has to hear of it
             result = {"verdict": Verdict.ERROR, "detail": "".join(traceback.format_exception(error))}
         (folder / "results").write_text(json.dumps(result), encoding="utf-8")
@@ -92,8 +119,7 @@ def _lower(what: int, to: int) -> None:
     resource.setrlimit(what, (to if most == resource.RLIM_INFINITY else min(to, most), most))
 
 
-def _judge(order: Mapping[str, Any]) -> dict[str, Any]:
-    challenge = find(order["challenge"], installed())
+def _judge(challenge: Challenge, order: Mapping[str, Any]) -> dict[str, Any]:
     source = engine_source(challenge, order["engine"], Path(order["workspace"]))
     refused = _unusable(source, challenge.module)
     if refused:
@@ -118,8 +144,7 @@ def _unusable(source: EngineSource, module: str) -> str:
 
 def _run(source: EngineSource, order: Mapping[str, Any]) -> dict[str, Any]:
     plugin = Plugin(source, order["seeds"], Budget(seconds=order["seconds"] / 2, effort=order["effort"]))
-    without = [option for name in WITHOUT for option in ("-p", f"no:{name}")]
-    pytest.main([*without, "--import-mode=importlib", "-c", os.devnull, order["node"]], plugins=[plugin])
+    _pytest(order["node"], plugins=[plugin])
     judged = plugin.judged
     if judged is None:
         return {"verdict": Verdict.ERROR, "detail": f"pytest ran nothing of {order['node']}"}

@@ -5,9 +5,8 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
-from queue import Queue
 
 from lab.challenges import Challenge
 from lab.grader.catalogue import Check, checks_of
@@ -31,36 +30,27 @@ def grade(
     seconds: float = WALL_SECONDS,
     effort: int = EFFORT,
     done: Callable[[CheckResult], None] = lambda result: None,
+    judge: Judge | None = None,
 ) -> Report:
     """Judge `engine`; `done` is called with each result as it comes, from any thread.
 
-    Raises LabError for an unknown engine or check. `seconds` bound each check; for `effort` see `Budget`.
+    Raises LabError for an unknown engine or check. `seconds` bound each check; for `effort` see `Budget`. To start
+    a `judge` takes a second: who has one of this challenge gives it along.
     """
     engine_source(challenge, engine, workspace)
     checks, began = checks_of(challenge, only), time.monotonic()
+    place = str(workspace.resolve())
 
-    waiting: Queue[Judge] = Queue()
-
-    def judge(check: Check) -> CheckResult:
-        child = waiting.get()
-        try:
-            reply = child.run(order(check))
-        finally:
-            waiting.put(child)
-        result = _result(challenge, engine, check, reply)
+    def judged(check: Check) -> CheckResult:
+        order = Order(engine, place, check.node, list(seeds), seconds, effort)
+        result = _result(challenge, engine, check, ready.run(order))
         done(result)
         return result
 
-    def order(check: Check) -> Order:
-        return Order(
-            challenge.code, engine, str(workspace.resolve()), check.node, list(seeds), seconds, effort
-        )
-
     at_once = min(len(checks), os.cpu_count() or 2)
-    with ExitStack() as stack:
-        for _ in range(at_once):
-            waiting.put(stack.enter_context(Judge()))
-        results = list(stack.enter_context(ThreadPoolExecutor(at_once)).map(judge, checks))
+    ours = Judge(challenge, at_once) if judge is None else nullcontext(judge)
+    with ours as ready, ThreadPoolExecutor(at_once) as pool:
+        results = list(pool.map(judged, checks))
     return Report(challenge.code, engine, time.monotonic() - began, results)
 
 

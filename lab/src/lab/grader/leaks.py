@@ -43,9 +43,9 @@ def _things() -> Mapping[str, set[str]]:
 
 
 def _segments() -> Iterator[str]:
-    """All segments on this machine, whoever made them."""
+    """All segments on this machine, whoever made them. A folder is none."""
     if SHARED_MEMORY.is_dir():
-        yield from (path.name for path in SHARED_MEMORY.iterdir())
+        yield from (path.name for path in SHARED_MEMORY.iterdir() if not path.is_dir())
 
 
 def _used_by_others(names: Collection[str]) -> set[str]:

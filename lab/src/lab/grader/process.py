@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -13,21 +14,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
+from lab.challenges import Challenge
 from lab.grader.verdicts import Verdict
 
 __all__ = ["Judge", "Order", "Reply"]
 
 GRACE, KEPT, START_SECONDS = 5.0, 20_000, 60.0
+NUMBER = 4  # bytes of each number that a child answers with
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be judged, with which seeds, in at most how many seconds; `effort`: see `Budget`."""
 
-    challenge: str
     engine: str
     workspace: str
     node: str
@@ -50,21 +53,34 @@ class Reply:
 
 
 class Judge:
-    """A child that forks a copy of itself for each order (see `child`). For one thread at a time."""
+    """Judges a challenge: a child imports it once, and forks a copy of itself for each order (see `child`).
 
-    def __init__(self) -> None:
-        self._child = self._start()
+    `run` may be called from any thread; `at_once` orders are judged at a time, more wait.
+    """
 
-    @staticmethod
-    def _start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "lab.grader.child"],
+    def __init__(self, challenge: Challenge, at_once: int = 1) -> None:
+        self._challenge = challenge
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._free: SimpleQueue[socket.socket] = SimpleQueue()
+        for line in self._start(at_once):
+            self._free.put(line)
+
+    def _start(self, at_once: int) -> list[socket.socket]:
+        """Start a child; it takes orders from each of the lines to it."""
+        pairs = [socket.socketpair() for _ in range(at_once)]
+        theirs = [line.fileno() for _, line in pairs]
+        child = subprocess.Popen(
+            [sys.executable, "-m", "lab.grader.child", self._challenge.code, *map(str, theirs)],
             env=_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,  # `select` must see what has not been read yet
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=theirs,
             start_new_session=True,
         )
+        self._children.append(child)
+        for _, line in pairs:
+            line.close()
+        return [line for line, _ in pairs]
 
     def __enter__(self) -> Self:
         return self
@@ -72,42 +88,57 @@ class Judge:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _kill_group(self._child.pid)
-        self._child.communicate()
+        while not self._free.empty():
+            self._free.get().close()
+        for child in self._children:
+            _kill_group(child.pid)
+            child.wait()
 
     def run(self, order: Order) -> Reply:
         """Judge `order`. Returns within its seconds and a short grace, whatever the engine does."""
+        line = self._line()
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="lab-check-", ignore_cleanup_errors=True) as name:
-            folder = Path(name)
-            os.mkfifo(folder / "output")
-            printed = _Tail(folder / "output")
-            code = self._copy(order, folder)
-            reply = _reply(order, folder, code)
-            return Reply(**reply, output=printed.text(), seconds=time.monotonic() - began)
+        try:
+            with tempfile.TemporaryDirectory(prefix="lab-check-", ignore_cleanup_errors=True) as name:
+                folder = Path(name)
+                os.mkfifo(folder / "output")
+                printed = _Tail(folder / "output")
+                code = _copy(line, order, folder)
+                reply = _reply(order, folder, code)
+                return Reply(**reply, output=printed.text(), seconds=time.monotonic() - began)
+        finally:
+            self._free.put(line)
 
-    def _copy(self, order: Order, folder: Path) -> int | None:
-        """The exit code of the copy that did it, or None where it had to be killed."""
-        if self._child.poll() is not None:  # an engine has killed its parent, too
-            self._child = self._start()
-        assert self._child.stdin
-        self._child.stdin.write(json.dumps({**asdict(order), "folder": str(folder)}).encode() + b"\n")
-        self._child.stdin.flush()
-        copy = self._answer(START_SECONDS)
-        if copy is None:
-            raise RuntimeError("the grader's child process does not start; see what it printed above")
-        code = self._answer(order.seconds + GRACE)
-        _kill_group(copy)
-        if code is None:
-            self._answer(GRACE)
-        return code
+    def _line(self) -> socket.socket:
+        line = self._free.get()
+        gone, _, _ = select.select([line], [], [], 0)
+        if not gone:  # it says nothing unasked
+            return line
+        line.close()  # an engine has killed its parent, too
+        return self._start(1)[0]
 
-    def _answer(self, seconds: float) -> int | None:
-        """The next number from the child, which writes whole lines; None where none came in time."""
-        assert self._child.stdout
-        ready, _, _ = select.select([self._child.stdout], [], [], seconds)
-        line = self._child.stdout.readline() if ready else b""
-        return int(line) if line else None
+
+def _copy(line: socket.socket, order: Order, folder: Path) -> int | None:
+    """The exit code of the copy that did it, or None where it had to be killed."""
+    with suppress(BrokenPipeError):
+        line.sendall(json.dumps({**asdict(order), "folder": str(folder)}).encode() + b"\n")
+    copy = _answer(line, START_SECONDS)
+    if copy is None:
+        raise RuntimeError("the grader's child process does not start; see what it printed above")
+    code = _answer(line, order.seconds + GRACE)
+    _kill_group(copy)
+    if code is None:
+        _answer(line, GRACE)
+    return code
+
+
+def _answer(line: socket.socket, seconds: float) -> int | None:
+    """The next number from the child; None where none came in time."""
+    ready, _, _ = select.select([line], [], [], seconds)
+    number = b""
+    with suppress(ConnectionResetError):
+        number = line.recv(NUMBER) if ready else b""
+    return int.from_bytes(number, "big", signed=True) if number else None
 
 
 def _environment() -> dict[str, str]:
