@@ -3,6 +3,8 @@
 .PHONY: help setup up down lab test check e2e load bench lock clean
 BIN := .venv/bin
 SERVICE ?= downloader
+# Kept, whatever is usual here: hundreds of short processes would each compile anew what they import.
+export PYTHONDONTWRITEBYTECODE :=
 
 help:  ## show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'

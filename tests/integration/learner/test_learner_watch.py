@@ -18,16 +18,14 @@ STUCK = """
 import time
 from pathlib import Path
 
-class Tally:
-    def __init__(self, ports):
-        Path({marker!r}).touch()
-        time.sleep(1000)
+Path({marker!r}).touch()
+time.sleep(1000)
 """
 
 
 @pytest.fixture
 def stuck(tmp_path: Path) -> Path:
-    """A file that is there as soon as an engine of `STUCK` hangs."""
+    """A file that is there as soon as `STUCK` hangs."""
     return tmp_path / "stuck"
 
 
