@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from downloader import load
-from lab.load.visitor import VisitFailed, Visitor
+from lab_kit.visits import VisitFailed, Visitor
 
 SHA256 = "ab" * 32
 DONE = {"state": "done", "error": None, "sha256": SHA256}
@@ -127,9 +127,7 @@ def test_a_visit_that_fails_deletes_all_the_same(failing: str) -> None:
 
 @pytest.mark.parametrize("visit", [v for v in load.VISITS if v is not load.follow], ids=lambda v: v.__name__)
 @pytest.mark.parametrize("seed", range(5))
-def test_visits_leave_nothing_and_follow_from_the_seed(
-    visit: Callable[[load.Visitor], None], seed: int
-) -> None:
+def test_visits_leave_nothing_and_follow_from_the_seed(visit: Callable[[Visitor], None], seed: int) -> None:
     one, other = Scripted(seed), Scripted(seed)
     visit(one)
     load.checksums = load.Checksums()
@@ -160,9 +158,3 @@ def test_tidy_removes_what_gentle_left_and_nothing_else() -> None:
 
 def test_sizes_are_what_their_names_say() -> None:
     assert [load.File(size, "x").bytes for size in ("16KiB", "1MiB", "32MiB")] == [16384, 1 << 20, 32 << 20]
-
-
-def test_the_service_and_the_lab_mean_the_same_visitor() -> None:
-    for method in ("ask", "measure", "pause"):
-        lab, service = (getattr(kind, method).__annotations__ for kind in (Visitor, load.Visitor))
-        assert lab == service

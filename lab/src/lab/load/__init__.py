@@ -7,6 +7,6 @@ Locust nor how they are run. A service's module `<module>.load` offers
 - `gentle`: the visit that the background load repeats;
 - `tidy`: removes what a gentle load that was killed has left behind.
 
-A visitor is `visitor.Visitor`. This package runs visits in two ways: `gentle` in threads, small enough to be
-always there, and `worker` as Locust users, for as much load as the machine has.
+A visitor is a `lab_kit.visits.Visitor`. This package runs visits in two ways: `gentle` in threads, small enough to
+be always there, and `worker` as Locust users, for as much load as the machine has.
 """

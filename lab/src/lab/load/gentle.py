@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from lab import LabError
 from lab.challenges import Challenge, installed
-from lab.load.visitor import VisitFailed
+from lab_kit.visits import VisitFailed
 
 __all__ = ["GentleVisitor", "Stopped", "main", "targets"]
 

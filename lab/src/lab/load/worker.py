@@ -34,7 +34,7 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from lab.load.reports import FLOW, Entry, Job, Problem, Progress, Summary, encode
 from lab.load.shapes import SHAPES
-from lab.load.visitor import VisitFailed
+from lab_kit.visits import VisitFailed
 
 THINK = (0.05, 0.25)  # seconds between two visits of a user
 LAST_VISIT = 15.0  # seconds for the visits under way at the end of a load

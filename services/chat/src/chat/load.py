@@ -8,11 +8,12 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
+
+from lab_kit.visits import Visitor
 
 PEOPLE, ROOMS, PATIENCE = 40, 4, 10.0
 WORDS = (
@@ -30,18 +31,6 @@ WORDS = (
     "for",
     "nobody",
 )
-
-
-class Visitor(Protocol):
-    """The client that a visit is given."""
-
-    @property
-    def random(self) -> Random: ...
-    def ask(
-        self, method: str, path: str, *, name: str = "", body: object = None, allow: tuple[int, ...] = ()
-    ) -> tuple[int, Any]: ...
-    def measure(self, name: str, seconds: float, size: int = 0, error: str | None = None) -> None: ...
-    def pause(self, seconds: float) -> None: ...
 
 
 type Message = dict[str, Any]

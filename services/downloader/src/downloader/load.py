@@ -7,7 +7,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol
+from typing import Any
+
+from lab_kit.visits import Visitor
 
 DOMAIN = "files.lab.test"
 NAME, GENTLE_NAME = "load", "gentle load"
@@ -24,31 +26,6 @@ FINAL = ("done", "failed", "cancelled")
 ONE = "/v1/downloads/[id]"
 POLL = (0.05, 0.5)  # seconds between two looks: first, longest
 PATIENCE = 200.0  # seconds to wait for an end: longer than the service tries
-
-
-class Visitor(Protocol):
-    """The client that a visit is given."""
-
-    @property
-    def origin(self) -> str: ...
-    @property
-    def random(self) -> Random: ...
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        name: str = "",
-        body: object = None,
-        host: str = "",
-        allow: tuple[int, ...] = (),
-    ) -> tuple[int, Any]:
-        """Send JSON; return status and body. Raises for a status that is neither 2xx nor allowed."""
-
-    def measure(self, name: str, seconds: float, size: int = 0, error: str | None = None) -> None:
-        """Record what took several requests."""
-
-    def pause(self, seconds: float) -> None: ...
 
 
 type Record = dict[str, Any]

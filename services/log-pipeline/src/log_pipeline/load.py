@@ -6,35 +6,13 @@ Everything follows from the visitor's random numbers. A visit checks that what i
 import time
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any, Protocol
+
+from lab_kit.visits import Visitor
 
 LEVELS = {"info": 90, "warning": 6, "error": 3, "critical": 1}
 SERVICES = ("checkout", "search", "mail", "stock", "login")
 EVENTS = ("request served", "cache missed", "message queued", "user signed in", "job finished")
 LOGS = "/v1/logs"
-
-
-class Visitor(Protocol):
-    """The client that a visit is given."""
-
-    @property
-    def random(self) -> Random: ...
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        name: str = "",
-        body: object = None,
-        host: str = "",
-        allow: tuple[int, ...] = (),
-    ) -> tuple[int, Any]:
-        """Send JSON; return status and body. Raises for a status that is neither 2xx nor allowed."""
-
-    def measure(self, name: str, seconds: float, size: int = 0, error: str | None = None) -> None:
-        """Record what took several requests."""
-
-    def pause(self, seconds: float) -> None: ...
 
 
 type Visit = Callable[[Visitor], None]

@@ -5,8 +5,9 @@ The answers are known: published counts, and what the same range came to in part
 
 import json
 from collections.abc import Callable, Mapping
-from random import Random
-from typing import Any, Protocol
+from typing import Any
+
+from lab_kit.visits import Visitor
 
 COUNTS = {10**5: 9592, 10**6: 78498, 10**7: 664_579, 10**8: 5_761_455}  # pi(10^k): OEIS A006880
 SUMS = {10**5: 454_396_537, 10**6: 37_550_402_023}  # OEIS A046731
@@ -18,22 +19,6 @@ FINAL = ("done", "failed", "cancelled")
 ONE = "/v1/jobs/[id]"
 POLL = (0.05, 0.5)  # seconds between two looks: first, longest
 PATIENCE = 120.0
-
-
-class Visitor(Protocol):
-    """The client that a visit is given."""
-
-    @property
-    def random(self) -> Random: ...
-    def ask(
-        self, method: str, path: str, *, name: str = "", body: object = None, allow: tuple[int, ...] = ()
-    ) -> tuple[int, Any]:
-        """Send JSON; return status and body. Raises for a status that is neither 2xx nor allowed."""
-
-    def measure(self, name: str, seconds: float, size: int = 0, error: str | None = None) -> None:
-        """Record what took several requests."""
-
-    def pause(self, seconds: float) -> None: ...
 
 
 type Record = dict[str, Any]

@@ -5,39 +5,15 @@ Everything follows from the visitor's random numbers. Each visit deletes the cra
 
 import json
 from collections.abc import Callable, Mapping
-from random import Random
-from typing import Any, Protocol
+from typing import Any
+
+from lab_kit.visits import Visitor
 
 SITES = 20
 FINAL = ("done", "cancelled")
 ONE = "/v1/crawls/[id]"
 POLL = (0.1, 1.0)  # seconds between two looks: first, longest
 PATIENCE = 120.0
-
-
-class Visitor(Protocol):
-    """The client that a visit is given."""
-
-    @property
-    def origin(self) -> str: ...
-    @property
-    def random(self) -> Random: ...
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        name: str = "",
-        body: object = None,
-        host: str = "",
-        allow: tuple[int, ...] = (),
-    ) -> tuple[int, Any]:
-        """Send JSON; return status and body. Raises for a status that is neither 2xx nor allowed."""
-
-    def measure(self, name: str, seconds: float, size: int = 0, error: str | None = None) -> None:
-        """Record what took several requests."""
-
-    def pause(self, seconds: float) -> None: ...
 
 
 type Record = dict[str, Any]

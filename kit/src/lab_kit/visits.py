@@ -1,4 +1,4 @@
-"""Who visits a service: what a visit of a service's `load.py` is given."""
+"""What a load test's visits are given: whoever runs them, in a load test or gently, brings such a client."""
 
 from random import Random
 from typing import Any, Protocol
