@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from lab_kit.ports import Ports
 
-__all__ = ["Explore", "Inconclusive", "Scenario"]
+__all__ = ["Explore", "Inconclusive", "Scenario", "requires"]
 
 type Scenario = Callable[[type[Any], Ports], None]
 """Makes an engine of the class it is given, with the ports it is given, lets it work, asserts."""
@@ -13,6 +13,12 @@ type Scenario = Callable[[type[Any], Ports], None]
 
 class Inconclusive(Exception):
     """Raised by a scenario when what it is about did not happen: a fault that never fired judges nothing."""
+
+
+def requires(condition: bool, what: str) -> None:
+    """Judge nothing unless `what` the check is about did happen."""
+    if not condition:
+        raise Inconclusive(f"{what} did not happen")
 
 
 class Explore(Protocol):

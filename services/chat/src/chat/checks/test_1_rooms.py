@@ -5,8 +5,9 @@ import gc
 import weakref
 from collections.abc import Callable, Sequence
 
-from chat.checks.world import World, judged, requires
+from chat.checks.world import World, judged
 from chat.contract import Frame, Hub
+from lab.grader import requires
 from lab.grader.outcome import Outcome
 
 type Conclude = Callable[[Outcome], None]

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from chat.checks.world import KIB, LIMITS, World, judged, requires
+from chat.checks.world import KIB, LIMITS, World, judged
 from chat.contract import Close, Hub, Kind
+from lab.grader import requires
 from lab.grader.outcome import Outcome
 
 type Conclude = Callable[[Outcome], None]

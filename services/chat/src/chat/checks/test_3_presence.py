@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from chat.checks.world import KIB, LIMITS, World, judged, requires
+from chat.checks.world import KIB, LIMITS, World, judged
 from chat.contract import Close, Hub
+from lab.grader import requires
 from lab.grader.outcome import Outcome
 
 type Conclude = Callable[[Outcome], None]

@@ -8,23 +8,16 @@ from typing import cast
 from simloop import SimLoop
 
 from chat.contract import Batch, Frame, Gone, Hub, Kind, Limits, Ports, Seat
-from lab.grader import Inconclusive
 from lab.grader.coroutines import simulated
 from lab.grader.outcome import Outcome
 
-__all__ = ["KIB", "LIMITS", "Client", "World", "judged", "requires"]
+__all__ = ["KIB", "LIMITS", "Client", "World", "judged"]
 
 KIB = 1024
 LIMITS = Limits(queue=16 * KIB, batch=4 * KIB, heartbeat=20.0, patience=10.0, linger=3.0)
 PORT, HIGH, LOW = 9000, 4 * KIB, KIB
 PING = "ping"
 RUNS = 4
-
-
-def requires(condition: bool, what: str) -> None:
-    """Judge nothing unless `what` the check is about did happen."""
-    if not condition:
-        raise Inconclusive(f"{what} did not happen")
 
 
 class Socket(asyncio.Protocol):

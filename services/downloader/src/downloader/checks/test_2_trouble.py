@@ -1,9 +1,9 @@
 """The network fails: what is worth it is tried again, and nothing wrong gets a file's name."""
 
 from downloader.checks.web import Trouble
-from downloader.checks.world import KIB, LIMITS, MIB, World, requires
+from downloader.checks.world import KIB, LIMITS, MIB, World
 from downloader.contract import DownloadManager, State
-from lab.grader import Explore
+from lab.grader import Explore, requires
 from lab_kit.ports import Ports
 
 

@@ -4,9 +4,9 @@ import threading
 from contextlib import suppress
 
 from downloader.checks.web import Trouble
-from downloader.checks.world import KIB, LIMITS, MIB, World, requires
+from downloader.checks.world import KIB, LIMITS, MIB, World
 from downloader.contract import Busy, Conflict, DownloadError, DownloadManager, InvalidJob, State, UnknownJob
-from lab.grader import Explore
+from lab.grader import Explore, requires
 from lab_kit.ports import Ports
 
 

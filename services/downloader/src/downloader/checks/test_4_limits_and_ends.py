@@ -1,8 +1,8 @@
 """Bounds hold, and an engine that ends loses nothing and leaves nothing behind."""
 
-from downloader.checks.world import KIB, MIB, World, requires
+from downloader.checks.world import KIB, MIB, World
 from downloader.contract import Busy, DownloadManager, State
-from lab.grader import Explore
+from lab.grader import Explore, requires
 from lab_kit.ports import Ports
 
 

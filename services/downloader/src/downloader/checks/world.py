@@ -8,7 +8,6 @@ from dataclasses import replace
 from downloader.checks.disk import Disk
 from downloader.checks.web import Web
 from downloader.contract import DownloadManager, Job, Limits, Ports, State, Status
-from lab.grader import Inconclusive
 from lab_kit.ports import Ports as CommonPorts
 
 KIB, MIB = 1024, 1024 * 1024
@@ -89,9 +88,3 @@ class World:
     def _executor(self, name: str, workers: int) -> Executor:
         self.pools.append(self.common.executor(name, workers))
         return self.pools[-1]
-
-
-def requires(condition: bool, what: str) -> None:
-    """Judge nothing unless `what` the check is about did happen."""
-    if not condition:
-        raise Inconclusive(f"{what} did not happen")

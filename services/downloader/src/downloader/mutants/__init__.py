@@ -4,5 +4,5 @@ They keep the checks honest: a check that no wrong solution fails is not a check
 """
 
 from downloader.mutants.endings import *  # noqa: F403  # each part lists its own
-from downloader.mutants.transfers import *  # noqa: F403
-from downloader.mutants.users import *  # noqa: F403
+from downloader.mutants.transfers import *  # noqa: F403  # each part lists its own
+from downloader.mutants.users import *  # noqa: F403  # each part lists its own

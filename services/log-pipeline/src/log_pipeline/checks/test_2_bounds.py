@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from lab.grader import Explore
+from lab.grader import Explore, requires
 from lab_kit.ports import Ports
-from log_pipeline.checks.world import World, at_once, batch, batches, begin, limits, requires
+from log_pipeline.checks.world import World, at_once, batch, batches, begin, limits
 from log_pipeline.contract import Busy, LogPipeline, Policy, Priority, Reason, TooLarge
 
 CRITICAL, ERROR, REST = Priority

@@ -3,9 +3,9 @@
 from contextlib import suppress
 from functools import partial
 
-from lab.grader import Explore
+from lab.grader import Explore, requires
 from lab_kit.ports import Ports
-from log_pipeline.checks.world import World, batch, batches, begin, limits, requires
+from log_pipeline.checks.world import World, batch, batches, begin, limits
 from log_pipeline.contract import Closed, LogPipeline, PipelineError
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
-from lab.grader import Inconclusive
 from lab_kit.ports import Clock
 from lab_kit.ports import Ports as CommonPorts
 from log_pipeline.contract import (
@@ -168,9 +167,3 @@ def begin(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=work, name="sender")
     thread.start()
     return thread
-
-
-def requires(condition: bool, what: str) -> None:
-    """Judge nothing unless `what` the check is about did happen."""
-    if not condition:
-        raise Inconclusive(f"{what} did not happen")

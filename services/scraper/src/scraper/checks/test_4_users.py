@@ -3,9 +3,10 @@
 import asyncio
 from dataclasses import replace
 
+from lab.grader import requires
 from lab.grader.coroutines import cancelled_everywhere, in_virtual_time
 from scraper.checks.web import HTML, Web
-from scraper.checks.world import LARGE, LIMITS, Conclude, World, requires
+from scraper.checks.world import LARGE, LIMITS, Conclude, World
 from scraper.contract import Answer, Busy, Conflict, Crawl, Crawler, InvalidCrawl, State, UnknownCrawl
 
 HOST = "http://a.test"

@@ -7,7 +7,6 @@ from dataclasses import replace
 from random import Random
 from typing import Self
 
-from lab.grader import Inconclusive
 from lab.grader.outcome import Outcome
 from scraper.adapters.html import parse_page
 from scraper.adapters.memory import MemoryFrontier
@@ -15,7 +14,7 @@ from scraper.adapters.robots import parse_robots
 from scraper.checks.web import Web
 from scraper.contract import Crawl, Crawler, Found, Limits, Page, Ports, Status
 
-__all__ = ["LIMITS", "Conclude", "World", "requires"]
+__all__ = ["LIMITS", "Conclude", "World"]
 
 LIMITS = Limits(
     workers=8, per_domain=2, rate=100.0, burst=100, window=64, ahead=8, retry_base=1.0, retry_cap=8.0,
@@ -103,9 +102,3 @@ def _parse(body: bytes, content_type: str) -> Found:
     while time.thread_time() < until:
         pass
     return parse_page(body, content_type)
-
-
-def requires(condition: bool, what: str) -> None:
-    """Judge nothing unless `what` the check is about did happen."""
-    if not condition:
-        raise Inconclusive(f"{what} did not happen")
