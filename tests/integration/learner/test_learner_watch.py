@@ -1,6 +1,7 @@
 """lab watch at a real terminal: every save is judged, what passed is not judged twice, keys are obeyed at once."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,19 +15,14 @@ import pytest
 if TYPE_CHECKING:
     from tests.integration.learner.conftest import Learner, Sit
 
-STUCK = """
-import time
-from pathlib import Path
-
-Path({marker!r}).touch()
-time.sleep(1000)
-"""
+STUCK = "import time\nopen({gate!r}, 'w')\ntime.sleep(1000)\n"
 
 
 @pytest.fixture
-def stuck(tmp_path: Path) -> Path:
-    """A file that is there as soon as `STUCK` hangs."""
-    return tmp_path / "stuck"
+def gate(tmp_path: Path) -> Path:
+    """A pipe: who opens it waits for an engine of `STUCK`, which hangs from then on."""
+    os.mkfifo(tmp_path / "gate")
+    return tmp_path / "gate"
 
 
 @pytest.fixture
@@ -103,14 +99,13 @@ def test_h_opens_one_hint_more(learner: "Learner", sit: "Sit", starter: str) -> 
 
 @pytest.mark.parametrize("end", [lambda t: t.types("q"), lambda t: t.process.send_signal(signal.SIGTERM)])
 def test_it_ends_at_once_and_leaves_nothing(
-    learner: "Learner", sit: "Sit", starter: str, stuck: Path, end: Callable[[object], None]
+    learner: "Learner", sit: "Sit", starter: str, gate: Path, end: Callable[[object], None]
 ) -> None:
-    learner.file.write_text(STUCK.format(marker=str(stuck)))
+    learner.file.write_text(STUCK.format(gate=str(gate)))
     terminal = sit("watch", "X1")
     terminal.shows("Judging 3")
     here = psutil.Process(terminal.process.pid)
-    while not stuck.exists():
-        assert terminal.process.poll() is None
+    gate.open().close()
     below = here.children(recursive=True)  # the round, its judge, a check that hangs
     end(terminal)
     assert terminal.ended() == 0
@@ -118,8 +113,8 @@ def test_it_ends_at_once_and_leaves_nothing(
     assert terminal.modes_now() == terminal.modes
 
 
-def test_a_save_ends_the_round_before(learner: "Learner", sit: "Sit", starter: str, stuck: Path) -> None:
-    learner.file.write_text(STUCK.format(marker=str(stuck)))
+def test_a_save_ends_the_round_before(learner: "Learner", sit: "Sit", starter: str, gate: Path) -> None:
+    learner.file.write_text(STUCK.format(gate=str(gate)))
     terminal = sit("watch", "X1")
     terminal.shows("Judging 3")
     learner.file.write_text(solved(starter))
