@@ -4,16 +4,20 @@ import json
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from rich.console import Console
 
 from lab import LabError
-from lab.challenges import Challenge
+from lab.challenges import Challenge, find, installed
 from lab.grader import Inconclusive, Scenario, view
 from lab.grader.catalogue import checks_of
 from lab.grader.engines import EngineInvalid, EngineSource, engine_source, mutants, require_contract
+from lab.grader.grade import grade
 from lab.grader.outcome import Budget, said
+from lab.grader.process import Judge, Order, Reply
 from lab.grader.shrink import shrink
 from lab.grader.threads import FastClock, by_chance
 from lab.grader.verdicts import CheckResult, Report, Verdict
@@ -168,3 +172,16 @@ def test_the_fast_clock_is_fast() -> None:
     before = clock.monotonic()
     clock.sleep(30.0)
     assert clock.monotonic() - before >= 30.0
+
+
+def test_each_seed_has_its_own_seconds(tmp_path: Path) -> None:
+    orders = list[Order]()
+
+    def run(order: Order) -> Reply:
+        orders.append(order)
+        return Reply(Verdict.PASS, "")
+
+    downloader = find("T1", installed())
+    only, judge = [checks_of(downloader)[0].name], cast(Judge, SimpleNamespace(run=run))
+    grade(downloader, "reference", tmp_path, only=only, seeds=range(3), seconds=10.0, judge=judge)
+    assert [order.seconds for order in orders] == [30.0]

@@ -42,9 +42,8 @@ type Judged = Callable[[Challenge, str], Report]
 @pytest.fixture
 def judged(judge_of: JudgeOf) -> Judged:
     def judged(challenge: Challenge, engine: str) -> Report:
-        seconds = 120.0 * len(SEEDS)
         judge = judge_of(challenge)
-        return grade(challenge, engine, NOWHERE, seeds=SEEDS, seconds=seconds, effort=0, judge=judge)
+        return grade(challenge, engine, NOWHERE, seeds=SEEDS, seconds=120.0, effort=0, judge=judge)
 
     return judged
 

@@ -143,7 +143,8 @@ def _unusable(source: EngineSource, module: str) -> str:
 
 
 def _run(source: EngineSource, order: Mapping[str, Any]) -> dict[str, Any]:
-    plugin = Plugin(source, order["seeds"], Budget(seconds=order["seconds"] / 2, effort=order["effort"]))
+    budget = Budget(seconds=order["seconds"] / len(order["seeds"]) / 2, effort=order["effort"])
+    plugin = Plugin(source, order["seeds"], budget)
     _pytest(order["node"], plugins=[plugin])
     judged = plugin.judged
     if judged is None:

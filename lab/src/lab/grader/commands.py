@@ -36,7 +36,9 @@ def check(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same schedules, same failure.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
-    seconds: Annotated[float, typer.Option(min=5, help="The longest that one check may take.")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option(min=5, help="The longest that one check may take with one seed.")
+    ] = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """Judge an engine by the checks of its challenge.

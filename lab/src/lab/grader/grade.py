@@ -34,15 +34,15 @@ def grade(
 ) -> Report:
     """Judge `engine`; `done` is called with each result as it comes, from any thread.
 
-    Raises LabError for an unknown engine or check. `seconds` bound each check; for `effort` see `Budget`. To start
-    a `judge` takes a second: who has one of this challenge gives it along.
+    Raises LabError for an unknown engine or check. `seconds` bound each check with each seed; for `effort` see
+    `Budget`. To start a `judge` takes a second: who has one of this challenge gives it along.
     """
     engine_source(challenge, engine, workspace)
     checks, began = checks_of(challenge, only), time.monotonic()
     place = str(workspace.resolve())
 
     def judged(check: Check) -> CheckResult:
-        order = Order(engine, place, check.node, list(seeds), seconds, effort)
+        order = Order(engine, place, check.node, list(seeds), seconds * len(seeds), effort)
         result = _result(challenge, engine, check, ready.run(order))
         done(result)
         return result

@@ -29,7 +29,7 @@ NUMBER = 4  # bytes of each number that a child answers with
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be judged, with which seeds, in at most how many seconds; `effort`: see `Budget`."""
+    """What is to be judged, with which seeds, in how many seconds for all of them; `effort`: see `Budget`."""
 
     engine: str
     workspace: str
