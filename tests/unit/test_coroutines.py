@@ -57,6 +57,8 @@ def test_tasks_are_counted_by_their_end() -> None:
     run(work)
     ends = {end: bench.value("lab_tasks_total", outcome=end) for end in ("done", "failed", "cancelled")}
     assert ends == {"done": 1, "failed": 1, "cancelled": 1}
+    phases = {one: bench.value("lab_task_seconds_count", phase=one) for one in ("wait", "run")}
+    assert phases == {"wait": 3, "run": 3}
     assert bench.value("lab_tasks_in_flight") == 0
 
 

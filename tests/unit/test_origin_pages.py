@@ -17,7 +17,7 @@ def test_every_page_can_be_reached_from_the_first() -> None:
     seen, waiting = {"/page/1"}, ["/page/1"]
     while waiting:
         found = links(SITE, int(waiting.pop().removeprefix("/page/")))
-        new = {link for link in found if link.startswith("/page/")} - seen
+        new = {link for link in found if re.fullmatch(r"/page/\d+", link)} - seen
         seen |= new
         waiting += new
     assert seen == {f"/page/{number}" for number in range(1, 61)}
@@ -38,6 +38,27 @@ def test_pages_lead_to_other_domains_and_to_files() -> None:
     found = {link for number in range(1, 61) for link in links(SITE, number)}
     assert any(re.fullmatch(r"http://site-\d+\.lab\.test/", link) for link in found)
     assert any(link.startswith("/files/") for link in found)
+
+
+def test_some_links_carry_a_session_id_that_is_another_each_time() -> None:
+    found = [link for number in range(1, 61) for link in links(SITE, number) if "?sid=" in link]
+    assert len(found) == len(set(found)) > 3
+
+
+def test_the_calendar_is_linked_and_has_no_end() -> None:
+    assert any(link.startswith("/calendar/2026/") for number in range(1, 61) for link in links(SITE, number))
+    month = "/calendar/2026/11"
+    for _ in range(30):
+        _, _, year, number = month.split("/")
+        before, month = re.findall(r'href="([^"]+)"', SITE.month(int(year), int(number)))
+    assert (before, month) == ("/calendar/2029/3", "/calendar/2029/5")
+
+
+def test_no_page_that_others_are_reached_by_says_nofollow() -> None:
+    tags = {number: SITE.robots_tag(number) for number in range(1, 61)}
+    assert set(tags.values()) == {None, "noindex", "nofollow", "none"}
+    assert {tag for number, tag in tags.items() if 2 * number <= SITE.pages} <= {None, "noindex"}
+    assert tags[1] is None
 
 
 def test_robots_differ_by_domain_and_the_default_allows_all() -> None:

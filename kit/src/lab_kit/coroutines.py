@@ -108,6 +108,8 @@ class _MeasuredTasks:
 
     def spawn[T](self, work: Coroutine[Any, Any, T], name: str = "task") -> asyncio.Task[T]:
         lane, asked = self._lane(name), time.time()
+        # The loop runs this just before the first step of the task: what both wait for is the loop.
+        asyncio.get_running_loop().call_soon(lambda: self._metrics.wait.observe(time.time() - asked))
         task = asyncio.create_task(work, name=f"{name}-{lane}")
         self._metrics.began()
 

@@ -140,7 +140,7 @@ def web() -> Iterator[RunningOrigin]:
         yield origin
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def start(web: RunningOrigin, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """A function that starts a replica; keywords are settings."""
     started: list[Scraper] = []
@@ -155,9 +155,9 @@ def start(web: RunningOrigin, redis_url: str, tmp_path_factory: pytest.TempPathF
         service.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(start: Start) -> Scraper:
-    """A service that the tests of a module share."""
+    """A service that all tests share."""
     return start()
 
 

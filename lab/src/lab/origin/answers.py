@@ -21,6 +21,7 @@ class Representation:
     read: Callable[[int, int], bytes]
     file: File | None = None
     sha256: str | None = None
+    robots: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def _headers(thing: Representation, selection: Selection) -> dict[str, str]:
         headers["Content-Type"] = thing.content_type
         if thing.sha256:
             headers["Repr-Digest"] = repr_digest(thing.sha256)
+        if thing.robots:
+            headers["X-Robots-Tag"] = thing.robots
     if selection.status == 206:
         headers["Content-Range"] = f"bytes {selection.start}-{selection.stop - 1}/{thing.size}"
     if selection.status == 416:

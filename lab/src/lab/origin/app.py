@@ -26,6 +26,7 @@ Find = Callable[[Query, int], Representation | None]
 ROUTES = {
     "/": "home",
     "/page/{number}": "page",
+    "/calendar/{year}/{month}": "month",
     "/private/{name}": "private",
     "/robots.txt": "robots",
     "/sitemap.xml": "sitemap",
@@ -85,6 +86,12 @@ class Origin:
     async def page(self, request: web.Request) -> web.StreamResponse:
         domain, number = _domain(request), request.match_info["number"]
         return await self._serve(request, lambda _, ahead: self.things.page(domain, number, ahead))
+
+    async def month(self, request: web.Request) -> web.StreamResponse:
+        domain, wanted = _domain(request), request.match_info
+        return await self._serve(
+            request, lambda _, ahead: self.things.month(domain, wanted["year"], wanted["month"])
+        )
 
     async def private(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, lambda _, ahead: self.things.private())

@@ -36,10 +36,20 @@ class Site:
         title = f"{' '.join(random.sample(_WORDS, 3)).capitalize()} ({self.domain}, page {number})"
         text = "".join(f"<p>{_sentences(random)}</p>\n" for _ in range(3))
         links = "".join(f'<li><a href="{escape(to)}">{escape(to)}</a></li>\n' for to in self._links(number))
-        return (
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-            f"</head>\n<body><h1>{escape(title)}</h1>\n{text}<ul>\n{links}</ul>\n</body></html>\n"
-        )
+        return _document(title, f"{text}<ul>\n{links}</ul>\n")
+
+    def month(self, year: int, month: int) -> str:
+        """Return a month of a calendar in which there is always another one: a trap for crawlers."""
+        months = [divmod(12 * year + month - 1 + step, 12) for step in (-1, 1)]
+        links = "".join(f'<a href="/calendar/{y}/{m + 1}">{y}-{m + 1:02}</a>\n' for y, m in months)
+        return _document(f"{year}-{month:02} ({self.domain})", f"<p>Nothing happens.</p>\n{links}")
+
+    def robots_tag(self, number: int) -> str | None:
+        """Return the X-Robots-Tag of a page, if it has one. None that others are reached by says nofollow."""
+        random = self._random(f"tag {number}")
+        if number == 1 or random.random() > 0.1:
+            return None
+        return random.choice(("noindex", "nofollow", "none") if 2 * number > self.pages else ("noindex",))
 
     def robots(self) -> str | None:
         """Return the domain's robots.txt (RFC 9309); None for a domain that has none."""
@@ -67,11 +77,24 @@ class Site:
             f"/files/{random.choice(_SIZES)}/{random.choice(_WORDS)}" for _ in range(random.randint(0, 3))
         ]
         hidden = [f"/private/{random.choice(_WORDS)}"] if random.random() < 0.1 else []
-        return list(dict.fromkeys([f"/page/{n}" for n in inside] + outside + files + hidden))
+        # Two traps: another name of a page each time that it is linked, and a site without an end.
+        session = (
+            [f"/page/{random.choice(inside)}?sid={random.getrandbits(64):x}"] if random.random() < 0.2 else []
+        )
+        dated = [f"/calendar/2026/{random.randint(1, 12)}"] if random.random() < 0.05 else []
+        pages = [f"/page/{n}" for n in inside]
+        return list(dict.fromkeys(pages + outside + files + hidden + session + dated))
 
     def _random(self, what: str) -> Random:
         identity = f"{self.seed}\n{self.domain}\n{what}".encode()
         return Random(int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest()))
+
+
+def _document(title: str, body: str) -> str:
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"</head>\n<body><h1>{escape(title)}</h1>\n{body}</body></html>\n"
+    )
 
 
 def _sentences(random: Random) -> str:
@@ -105,7 +128,8 @@ two changes; <code>?etag=weak</code>, <code>?etag=none</code> and <code>?lastmod
 away.</p>
 <h2>Pages</h2>
 <p><a href="/page/1">/page/1</a> and on; <a href="/robots.txt">/robots.txt</a>;
-<a href="/sitemap.xml">/sitemap.xml</a>. Another Host is another domain:
+<a href="/sitemap.xml">/sitemap.xml</a>; some links carry a session id, some pages an X-Robots-Tag, and
+<a href="/calendar/2026/1">the calendar</a> has no end. Another Host is another domain:
 <code>curl -H 'Host: site-3.lab.test' …/page/1</code>.</p>
 <h2>Faults</h2>
 <p>For one request, in its query: <a href="/files/64KiB/hello?drop-after=0.5">half of a file</a>,

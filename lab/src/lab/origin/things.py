@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import re
 from collections import OrderedDict
+from dataclasses import replace
 from functools import lru_cache
 
 from lab.origin.answers import Representation
@@ -14,6 +16,7 @@ from lab.origin.ranges import Validators
 
 _HASHED_AT_ONCE = 32 << 20
 _REMEMBERED = 4096
+_MONTH = re.compile(r"[1-9][0-9]{0,3}/[1-9][0-9]?", re.ASCII)
 _HTML, _TEXT, _XML = "text/html; charset=utf-8", "text/plain; charset=utf-8", "application/xml"
 
 
@@ -69,6 +72,12 @@ class Things:
             return None
         return self._page(domain, int(number), ahead) if int(number) <= self._settings.origin_pages else None
 
+    def month(self, domain: str, year: str, month: str) -> Representation | None:
+        """Any month of the years 1 to 9999."""
+        if not (_MONTH.fullmatch(f"{year}/{month}") and 1 <= int(month) <= 12):
+            return None
+        return _made(self._site(domain).month(int(year), int(month)), _HTML)
+
     def private(self) -> Representation:
         """What robots.txt forbids in most domains: whoever gets this has not read it."""
         return _made("<!doctype html>\n<title>Private</title>\n<p>Not meant for robots.</p>\n", _HTML)
@@ -108,7 +117,8 @@ class Things:
         return File(self._settings.origin_seed, domain, path, parse_size(size), version)
 
     def _make_page(self, domain: str, number: int, version: int) -> Representation:
-        return _made(self._site(domain).page(number, version), _HTML)
+        site = self._site(domain)
+        return replace(_made(site.page(number, version), _HTML), robots=site.robots_tag(number))
 
 
 def _made(text: str, content_type: str) -> Representation:
