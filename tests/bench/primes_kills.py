@@ -33,7 +33,7 @@ from primes.metrics import InnerCrew
 from primes.tasks import sender
 
 LIMIT, COUNT = 10**9, 50_847_534
-LIMITS = Limits(workers=2, lease=3.0)
+LIMITS = Limits(workers=2, lease=Settings().primes_lease)
 KERNEL = "numpy"  # the slowest: a job that lasts
 
 

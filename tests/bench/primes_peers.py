@@ -8,8 +8,9 @@ import argparse
 import os
 import statistics
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,17 @@ from primes.engine import PrimeCalculator
 
 PI = {10**9: 50_847_534, 10**10: 455_052_511, 10**11: 4_118_054_813}  # OEIS A006880
 NUMPY_LARGEST = 10**9  # it would take minutes beyond
+ENGINES = {
+    "libprimesieve, 2 workers": ("primesieve", 2),
+    "libprimesieve, 1 worker": ("primesieve", 1),
+    "numba, 2 workers": ("numba", 2),
+    "numba, 1 worker": ("numba", 1),
+    "numpy, 1 worker": ("numpy", 1),
+}
+PLAIN = {
+    "plain numpy, whole": (),
+    "plain numpy, segments": ("1000000",),  # odd numbers: of 250,000 to 10^7 that is what is fastest
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,10 @@ class Measured:
 
     seconds: float
     idle: float = 0.0
+
+
+type Count = Callable[[int, int], Measured]
+"""Counts the primes below a limit, and ends the program if there are not as many as is known."""
 
 
 class Ours:
@@ -59,7 +75,7 @@ class Ours:
         self._engine.stop(0.0)
 
 
-def theirs(peer: Peer, threads: int) -> Callable[[int, int], Measured]:
+def theirs(peer: Peer, threads: int) -> Count:
     """primesieve's program, started anew each time, as its users do: that takes a few milliseconds."""
 
     def run(limit: int, count: int) -> Measured:
@@ -76,12 +92,29 @@ def theirs(peer: Peer, threads: int) -> Callable[[int, int], Measured]:
     return run
 
 
+def plain(*segment: str) -> Count:
+    """What anybody would write with numpy, in one process; its start takes a tenth of a second."""
+
+    def run(limit: int, count: int) -> Measured:
+        command, began = (
+            [sys.executable, str(Path(__file__).with_name("primes_plain.py")), str(limit), *segment],
+            time.perf_counter(),
+        )
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        seconds = time.perf_counter() - began
+        if said.strip() != str(count):
+            raise SystemExit(f"the plain sieve says {said!r}")
+        return Measured(seconds)
+
+    return run
+
+
 def library() -> str:
     """libprimesieve, where its package was unpacked; empty where it is installed."""
     return next(map(str, (HOME / "primesieve").glob("usr/lib/*/libprimesieve.so.*")), "")
 
 
-def compare(limit: int, rounds: int, runs: Mapping[str, Callable[[int, int], Measured]]) -> None:
+def compare(limit: int, rounds: int, runs: Mapping[str, Count]) -> None:
     """A table of medians; ratios are round by round, of the first one's time to each."""
     found: dict[str, list[Measured]] = {name: [] for name in runs}
     for _ in range(rounds):
@@ -107,26 +140,28 @@ def main() -> None:
         "--limits", type=float, nargs="+", default=[1e9, 1e10, 1e11], choices=list(map(float, PI))
     )
     parser.add_argument("--busy", action="store_true", help="measure although the machine is not idle")
+    parser.add_argument("--only", nargs="+", default=[], help="parts of the names of those to compare")
     options = parser.parse_args()
     peer = find("primesieve")
     if library() and Path(peer.path).is_relative_to(HOME):
         os.environ["PRIMESIEVE_LIBRARY"] = library()
-    engines = {
-        "libprimesieve, 2 workers": Ours("primesieve", 2),
-        "libprimesieve, 1 worker": Ours("primesieve", 1),
-        "numba, 2 workers": Ours("numba", 2),
-        "numpy, 2 workers": Ours("numpy", 2),
-    }
+    engines = {name: Ours(*how) for name, how in ENGINES.items() if chosen(name, options.only)}
+    slow = {name: plain(*how) for name, how in PLAIN.items() if chosen(name, options.only)}
+    others: dict[str, Count] = {**engines, **slow}
     idle_or_exit(options.busy)
     try:
         for limit in map(int, options.limits):
-            few = {
-                name: one for name, one in engines.items() if limit <= NUMPY_LARGEST or "numpy" not in name
+            runs = {
+                name: one for name, one in others.items() if limit <= NUMPY_LARGEST or "numpy" not in name
             }
-            compare(limit, options.rounds, {"primesieve -t2": theirs(peer, 2), **few})
+            compare(limit, options.rounds, {"primesieve -t2": theirs(peer, 2), **runs})
     finally:
         for engine in engines.values():
             engine.end()
+
+
+def chosen(name: str, only: Sequence[str]) -> bool:
+    return not only or any(part in name for part in only)
 
 
 if __name__ == "__main__":

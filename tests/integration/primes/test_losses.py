@@ -45,7 +45,7 @@ def test_another_engine_goes_on_with_the_jobs(local: "Service", engine: str) -> 
 def test_a_killed_service_goes_on_with_what_it_accepted(
     start: "Start", start_redis: Callable[[], Any], patience: Callable[..., Any]
 ) -> None:
-    service: Service = start("primes", start_redis().url, primes_workers=1)
+    service: Service = start("primes", start_redis().url, primes_workers=1, lab_grace=1)
     done, job_id = service.create(hi=1000), service.create(hi=HI)
     service.ended(done)
     patience(lambda: begun(service, job_id))

@@ -11,6 +11,7 @@ from primes.contract import Kind, Part, Tile
 PI = {10: 4, 100: 25, 10**3: 168, 10**4: 1229, 10**5: 9592, 10**6: 78_498, 10**7: 664_579}  # OEIS A006880
 WINDOWS = {10**12: 36_249, 10**15 - 10**6: 28_910}  # primes in the million from here on
 SUMS = {10**5: 454_396_537, 10**6: 37_550_402_023}  # OEIS A046731
+BELOW_2_63 = (25, 165, 259, 301, 375, 387, 391, 409, 457, 471)  # PrimePages: just below powers of two
 TWINS = {10**5: 1224, 10**6: 8169}  # OEIS A007508
 
 
@@ -36,6 +37,13 @@ def test_pi_is_as_published(kernel: Kernel, limit: int, count: int) -> None:
 @pytest.mark.parametrize(("lo", "count"), WINDOWS.items())
 def test_windows_far_out_are_as_known(kernel: Kernel, lo: int, count: int) -> None:
     assert kernel.count(lo, lo + 10**6) == count
+
+
+def test_the_last_primes_below_2_63_are_as_published(kernel: Kernel) -> None:
+    if kernel.ceiling < 2**63:
+        pytest.skip(f"the kernel {kernel.name} goes to {kernel.ceiling:,}")
+    found = [2**63 - int(prime) for chunk in kernel.chunks(2**63 - 472, 2**63) for prime in chunk]
+    assert tuple(reversed(found)) == BELOW_2_63
 
 
 def test_sums_twins_and_gaps_are_as_published(kernel: Kernel) -> None:

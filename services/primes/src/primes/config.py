@@ -17,7 +17,7 @@ class Settings(ServiceSettings):
     primes_workers: int = Field(default=max(1, min(os.cpu_count() or 1, 8)), ge=1, le=256)
     primes_kernel: Literal["auto", "primesieve", "numba", "numpy"] = "auto"
     primes_queue: int = Field(default=1000, ge=1, le=100_000)
-    primes_lease: float = Field(default=3.0, ge=1.0, le=600.0)
+    primes_lease: float = Field(default=2.0, ge=1.0, le=600.0)
     primes_attempts: int = Field(default=3, ge=1, le=100)
     primes_ahead: int = Field(default=2, ge=1, le=64)
     primes_prefetch: int = Field(default=1, ge=1, le=64)

@@ -12,7 +12,7 @@ from primes.contract import InvalidJob, Job, Kind, Limits, Tile
 
 __all__ = ["cost", "nth_bound", "plan", "validate"]
 
-DEAREST = 3.0e9  # cost of the largest tile: about a quarter of a second of the fastest kernel
+DEAREST = 1.0e9  # cost of the largest tile: 0.05 s of the fastest kernel, seconds of the slowest
 SETUP = 24  # a tile is at least so many times wider than the square root, or its setup outweighs it
 WHEEL = 30
 
