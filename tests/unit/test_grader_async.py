@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+import simloop
 
 from lab.grader import Inconclusive
 from lab.grader.coroutines import cancelled_everywhere, in_virtual_time, simulated
@@ -179,3 +180,17 @@ def test_an_order_of_events_is_searched() -> None:
     assert outcome.verdict is Verdict.FAIL
     assert "-1 are free" in outcome.detail
     assert outcome.seed == 3
+
+
+def test_a_network_where_nothing_goes_on_says_who_waits() -> None:
+    async def forgotten() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, simloop.SimLoop)
+        loop.net.host("server").create_task(asyncio.Event().wait(), name="reader")
+        await asyncio.Event().wait()
+
+    outcome = simulated(forgotten, [0])
+    assert outcome.verdict is Verdict.FAIL
+    told, waiting = outcome.detail.splitlines()
+    assert told.startswith("nothing can go on")
+    assert waiting.startswith("  reader in wait, locks.py:")

@@ -85,6 +85,7 @@ def test_shows_the_two_threads_side_by_side(tmp_path: Path) -> None:
     assert sum("self.value += 1" in line for line in shown) == 3  # one reads; the other does both; one writes
     assert len({line.index("9  self.value") for line in shown if "9  self.value" in line}) == 2
     assert len(outcome.stops) == 1
+    assert max(len(line) for line in render(outcome, [path], 40).splitlines()) <= 40
 
 
 def test_same_seed_same_steps_in_another_process(tmp_path: Path) -> None:

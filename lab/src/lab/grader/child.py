@@ -150,7 +150,7 @@ def _run(source: EngineSource, order: Mapping[str, Any]) -> dict[str, Any]:
     if judged is None:
         return {"verdict": Verdict.ERROR, "detail": f"pytest ran nothing of {order['node']}"}
     outcome = judged.outcome
-    trace = render(outcome, source.own) if outcome and judged.verdict is Verdict.FAIL else ""
+    trace = render(outcome, source.own, order["width"]) if outcome and judged.verdict is Verdict.FAIL else ""
     seed = outcome.seed if outcome else order["seeds"][0]
     return {"verdict": judged.verdict, "detail": judged.detail, "trace": trace, "seed": seed,
             "schedules": judged.schedules}  # fmt: skip

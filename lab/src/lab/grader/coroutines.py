@@ -7,6 +7,7 @@ import asyncio
 import platform
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import cancellens
@@ -96,9 +97,18 @@ def simulated(work: Work, seeds: Sequence[int], runs: int = 20) -> Outcome:
             return Outcome(Verdict.INCONCLUSIVE, CANNOT_END, seed)
         if report:
             verdict = Verdict.INCONCLUSIVE if isinstance(report.exception, Inconclusive) else Verdict.FAIL
-            detail = f"{said(report.exception)}\n{report.render()}"
-            return Outcome(verdict, detail, seed, report.seeds_passed + 1, error=report.exception)
+            return Outcome(
+                verdict, _simulation_said(report), seed, report.seeds_passed + 1, error=report.exception
+            )
     return Outcome(Verdict.PASS, schedules=runs * len(seeds))
+
+
+def _simulation_said(report: simloop.SeedReport) -> str:
+    """What went wrong; where nothing can go on, also what each task waits for."""
+    if not isinstance(report.exception, simloop.SimulationDeadlockError):
+        return said(report.exception)
+    waiting = (f"  {task.name} in {task.awaiting}, {Path(task.where).name}" for task in report.pending)
+    return "\n".join(["nothing can go on any more: each task waits for what never comes", *waiting])
 
 
 def _ended(run: Callable[[], None]) -> Outcome:

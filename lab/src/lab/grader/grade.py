@@ -13,6 +13,7 @@ from lab.grader.catalogue import Check, checks_of
 from lab.grader.engines import engine_source
 from lab.grader.outcome import Budget
 from lab.grader.process import Judge, Order, Reply
+from lab.grader.trace import room
 from lab.grader.verdicts import CheckResult, Report, Verdict
 
 __all__ = ["WALL_SECONDS", "grade"]
@@ -39,10 +40,10 @@ def grade(
     """
     engine_source(challenge, engine, workspace)
     checks, began = checks_of(challenge, only), time.monotonic()
-    place = str(workspace.resolve())
+    place, width = str(workspace.resolve()), room()
 
     def judged(check: Check) -> CheckResult:
-        order = Order(engine, place, check.node, list(seeds), seconds * len(seeds), effort)
+        order = Order(engine, place, check.node, list(seeds), seconds * len(seeds), effort, width)
         result = _result(challenge, engine, check, ready.run(order))
         done(result)
         return result

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lab.challenges import Challenge
+from lab.grader.trace import WIDTH
 from lab.grader.verdicts import Verdict
 
 __all__ = ["Judge", "Order", "Reply"]
@@ -29,7 +30,10 @@ NUMBER = 4  # bytes of each number that a child answers with
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be judged, with which seeds, in how many seconds for all of them; `effort`: see `Budget`."""
+    """What is to be judged, with which seeds, in how many seconds for all of them; `effort`: see `Budget`.
+
+    `width` is how many columns a trace may take.
+    """
 
     engine: str
     workspace: str
@@ -37,6 +41,7 @@ class Order:
     seeds: Sequence[int]
     seconds: float
     effort: int
+    width: int = WIDTH
 
 
 @dataclass(frozen=True, slots=True)

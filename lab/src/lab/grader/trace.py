@@ -1,14 +1,15 @@
 """A failure in columns, one for each thread: which lines of the engine it ran, and where it was stopped."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.grader.outcome import Outcome
 
-__all__ = ["render"]
+__all__ = ["WIDTH", "render", "room"]
 
-WIDTH, NEAR, LAST, COLUMNS = 110, 4, 60, 2
+WIDTH, NARROW, INDENT, NEAR, LAST, COLUMNS, NAME = 110, 50, 6, 4, 60, 2, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,13 @@ class Row:
     stopped: bool
 
 
-def render(outcome: Outcome, files: Sequence[Path]) -> str:
+def room() -> int:
+    """How wide a trace may be, so that no line of a report is broken; WIDTH where there is no terminal."""
+    terminal = shutil.get_terminal_size((WIDTH + INDENT, 24))
+    return max(NARROW, min(WIDTH, terminal.columns - INDENT))
+
+
+def render(outcome: Outcome, files: Sequence[Path], width: int = WIDTH) -> str:
     """The lines of `files` around each moment at which a thread was stopped, at most the last sixty.
 
     Empty where no thread was: then the order of the threads does not matter.
@@ -30,7 +37,7 @@ def render(outcome: Outcome, files: Sequence[Path]) -> str:
     rows = list(_rows(outcome, sources))
     kept = _near_stops(rows)[-LAST:]
     threads = list(dict.fromkeys(rows[at].thread for at in kept))
-    return "\n".join(_lines(rows, kept, threads if len(threads) <= COLUMNS else [], sources))
+    return "\n".join(_lines(rows, kept, threads if len(threads) <= COLUMNS else [], sources, width))
 
 
 def _sources(files: Sequence[Path]) -> Mapping[str, Sequence[str]]:
@@ -63,9 +70,13 @@ def _near_stops(rows: Sequence[Row]) -> list[int]:
 
 
 def _lines(
-    rows: Sequence[Row], kept: Sequence[int], threads: Sequence[str], sources: Mapping[str, Sequence[str]]
+    rows: Sequence[Row],
+    kept: Sequence[int],
+    threads: Sequence[str],
+    sources: Mapping[str, Sequence[str]],
+    width: int,
 ) -> Iterator[str]:
-    width = WIDTH // max(1, len(threads))
+    width = width // len(threads) if threads else width - NAME
     if threads:
         yield "".join(thread.ljust(width) for thread in threads).rstrip()
     for before, at in zip([None, *kept], kept, strict=False):
@@ -74,7 +85,7 @@ def _lines(
         row = rows[at]
         code = _cut(f"{row.line:>4}  {_source(row, sources)}", width)
         column = threads.index(row.thread) if threads else 0
-        yield " " * (column * width) + code if threads else f"{row.thread:<16}{code}"
+        yield " " * (column * width) + code if threads else f"{row.thread[: NAME - 1]:<{NAME}}{code}"
 
 
 def _source(row: Row, sources: Mapping[str, Sequence[str]]) -> str:

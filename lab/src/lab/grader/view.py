@@ -69,7 +69,9 @@ def _print_check(console: Console, check: CheckResult, told: dict[str, str]) -> 
     console.print(_indented(check.detail), markup=False)
     if check.trace:
         console.print(f"\n{_indented(check.trace)}", markup=False, style="cyan")
-    console.print(f"{INDENT}again: {check.replay}\n", markup=False, style="dim")
+    console.print(
+        f"{INDENT}again: {check.replay}\n", markup=False, style="dim", soft_wrap=True
+    )  # to be copied
 
 
 def save_traces(report: Report, folder: Path) -> list[Path]:

@@ -5,6 +5,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,8 @@ from lab import LabError
 from lab.grader.verdicts import CheckResult, Verdict
 
 __all__ = ["Round", "command"]
+
+WIDE = 116  # columns where there is no terminal to ask
 
 
 def command(code: str, workspace: Path, names: Sequence[str]) -> list[str]:
@@ -43,13 +46,14 @@ class Round:
         self._tell, self._over = tell, over
         self._stopped = threading.Event()
         self._folder = tempfile.TemporaryDirectory(prefix="lab-round-", ignore_cleanup_errors=True)
+        columns = str(shutil.get_terminal_size((WIDE, 24)).columns)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             start_new_session=True,
             text=True,
-            env={**os.environ, "TMPDIR": self._folder.name},
+            env={**os.environ, "TMPDIR": self._folder.name, "COLUMNS": columns},
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()

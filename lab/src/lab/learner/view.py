@@ -45,7 +45,7 @@ def console() -> Console:
 
 def print_brief(text: str) -> None:
     """Print a Markdown page; elsewhere than on a terminal, as it was written."""
-    shown = console()
+    shown, text = console(), text.rstrip()
     if shown.is_terminal:
         shown.print(Markdown(text, hyperlinks=False))
     else:
@@ -162,6 +162,7 @@ class Terminal:
         first = next((result for result in _worst_first(results) if result.verdict is not Verdict.PASS), None)
         if first:
             self._console.print(_why(first))
+            self._console.print(f"\n  again: {first.replay}", markup=False, style="dim", soft_wrap=True)
         else:
             self._console.print(f"Done. Compare: `lab solution {self._entry.code}`.", markup=False)
         self._foot()
@@ -204,7 +205,6 @@ def _why(result: CheckResult) -> RenderableType:
     ]
     if result.trace:
         parts.append(Padding(Text(result.trace, style="cyan"), (1, 0, 0, 2)))
-    parts.append(Padding(Text(f"again: {result.replay}", style="dim"), (1, 0, 0, 2)))
     return Group(*parts)
 
 
