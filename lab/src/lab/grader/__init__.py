@@ -3,12 +3,17 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from lab.grader.outcome import Outcome
 from lab_kit.ports import Ports
 
-__all__ = ["Explore", "Inconclusive", "Scenario", "requires"]
+__all__ = ["Conclude", "Explore", "Inconclusive", "Scenario", "requires"]
 
 type Scenario = Callable[[type[Any], Ports], None]
 """Makes an engine of the class it is given, with the ports it is given, lets it work, asserts."""
+
+
+type Conclude = Callable[[Outcome], None]
+"""The fixture `conclude`: ends the check with what `coroutines` or `kills` came to, unless it passed."""
 
 
 class Inconclusive(Exception):

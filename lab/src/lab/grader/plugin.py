@@ -1,14 +1,14 @@
 """The pytest plugin of the child process: it gives checks their fixtures, and turns what happens into verdicts."""
 
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.grader import Explore, Inconclusive, Scenario
+from lab.grader import Conclude, Explore, Inconclusive, Scenario
 from lab.grader.engines import EngineSource
 from lab.grader.outcome import Budget, Outcome, said
 from lab.grader.threads import judge
@@ -50,7 +50,7 @@ class Plugin:
         return self._source.load()
 
     @pytest.fixture
-    def explore(self, conclude: Callable[[Outcome], None]) -> Explore:
+    def explore(self, conclude: Conclude) -> Explore:
         """See `lab.grader.Explore`."""
 
         def explore(scenario: Scenario, *, schedules: int = self._budget.schedules) -> None:
@@ -66,7 +66,7 @@ class Plugin:
         return self._seeds
 
     @pytest.fixture
-    def conclude(self) -> Callable[[Outcome], None]:
+    def conclude(self) -> Conclude:
         """Ends the check with an outcome that `coroutines` or `kills` came to, unless it passed."""
 
         def conclude(outcome: Outcome) -> None:

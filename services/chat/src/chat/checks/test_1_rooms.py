@@ -3,14 +3,11 @@
 import asyncio
 import gc
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from chat.checks.world import World, judged
 from chat.contract import Frame, Hub
-from lab.grader import requires
-from lab.grader.outcome import Outcome
-
-type Conclude = Callable[[Outcome], None]
+from lab.grader import Conclude, requires
 
 
 def test_everyone_in_the_room_hears(engine: type[Hub], conclude: Conclude, seeds: Sequence[int]) -> None:

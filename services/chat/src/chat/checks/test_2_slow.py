@@ -1,15 +1,12 @@
 """A client that does not read costs nobody anything but itself."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from chat.checks.world import KIB, LIMITS, World, judged
 from chat.contract import Close, Hub, Kind
-from lab.grader import requires
-from lab.grader.outcome import Outcome
-
-type Conclude = Callable[[Outcome], None]
+from lab.grader import Conclude, requires
 
 
 def test_a_slow_reader_slows_nobody(engine: type[Hub], conclude: Conclude, seeds: Sequence[int]) -> None:

@@ -1,14 +1,11 @@
 """Who is here, who only seems to be, and what becomes of all when another hub takes over."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from chat.checks.world import KIB, LIMITS, World, judged
 from chat.contract import Close, Hub
-from lab.grader import requires
-from lab.grader.outcome import Outcome
-
-type Conclude = Callable[[Outcome], None]
+from lab.grader import Conclude, requires
 
 
 def test_the_silent_are_noticed(engine: type[Hub], conclude: Conclude, seeds: Sequence[int]) -> None:

@@ -4,14 +4,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.grader import Inconclusive
+from lab.grader import Conclude, Inconclusive
 from lab.grader.kills import Reached, killed_everywhere
-from lab.grader.outcome import Outcome
 from primes.checks.disk import FileBoards, Ledger
 from primes.checks.world import LIMITS, WELL, Boards, Mishap, World, answer_of
 from primes.contract import Busy, Conflict, Job, Limits, Order, PrimeCalculator, State, UnknownJob
-
-type Conclude = Callable[[Outcome], None]
 
 
 class Gate:

@@ -1,8 +1,9 @@
 """What is fetched is what should be, and each of it once."""
 
+from lab.grader import Conclude
 from lab.grader.coroutines import in_virtual_time
 from scraper.checks.web import Web
-from scraper.checks.world import Conclude, World
+from scraper.checks.world import World
 from scraper.contract import Answer, Crawler, State
 
 HOST = "http://a.test"

@@ -3,10 +3,10 @@
 import asyncio
 from dataclasses import replace
 
-from lab.grader import requires
+from lab.grader import Conclude, requires
 from lab.grader.coroutines import in_virtual_time
 from scraper.checks.web import Asked, Web
-from scraper.checks.world import LIMITS, Conclude, World
+from scraper.checks.world import LIMITS, World
 from scraper.contract import Answer, ConnectionLost, Crawler
 
 

@@ -3,10 +3,10 @@
 import asyncio
 from dataclasses import replace
 
-from lab.grader import requires
+from lab.grader import Conclude, requires
 from lab.grader.coroutines import cancelled_everywhere, in_virtual_time
 from scraper.checks.web import HTML, Web
-from scraper.checks.world import LARGE, LIMITS, Conclude, World
+from scraper.checks.world import LARGE, LIMITS, World
 from scraper.contract import Answer, Busy, Conflict, Crawl, Crawler, InvalidCrawl, State, UnknownCrawl
 
 HOST = "http://a.test"

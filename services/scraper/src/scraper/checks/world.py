@@ -7,22 +7,19 @@ from dataclasses import replace
 from random import Random
 from typing import Self
 
-from lab.grader.outcome import Outcome
 from scraper.adapters.html import parse_page
 from scraper.adapters.memory import MemoryFrontier
 from scraper.adapters.robots import parse_robots
 from scraper.checks.web import Web
 from scraper.contract import Crawl, Crawler, Found, Limits, Page, Ports, Status
 
-__all__ = ["LIMITS", "Conclude", "World"]
+__all__ = ["LIMITS", "World"]
 
 LIMITS = Limits(
     workers=8, per_domain=2, rate=100.0, burst=100, window=64, ahead=8, retry_base=1.0, retry_cap=8.0,
     retries=3, breaker_calls=5, breaker_window=60.0, breaker_seconds=20.0,
 )  # fmt: skip
 LARGE, SLOW_SECONDS = 200 * 1024, 0.4
-
-type Conclude = Callable[[Outcome], None]
 
 
 class World:
