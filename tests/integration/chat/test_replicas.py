@@ -57,7 +57,9 @@ def test_presence_is_known_everywhere_and_outlives_no_replica(start_replica: Any
     patience(lambda: one.metric("chat_users") == 0)
     assert state() in ("away", "online")
     second.leave()
-    bob.until("presence", user="ann", state="offline")
+    gone = bob.until("presence", user="ann", state="offline")
+    people = bob.ask("people", "people", room="here")["people"]
+    assert [one["seen"] for one in people if one["user"] == "ann"] == [pytest.approx(gone["at"], abs=0.01)]
     third = one.guest("ann", token=ann.token)
     bob.until("presence", user="ann", state="online")
     one.kill()

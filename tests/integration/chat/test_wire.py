@@ -1,6 +1,7 @@
 """RFC 6455, from raw sockets: what a client must not do, and what the service answers."""
 
 import base64
+import json
 import os
 import socket
 import struct
@@ -18,9 +19,13 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 class Wire:
     """A client that may do anything."""
 
-    def __init__(self, url: str, **headers: str) -> None:
+    def __init__(self, url: str, buffer: int = 0, **headers: str) -> None:
         where = urlsplit(url)
-        self.socket = socket.create_connection((where.hostname, where.port), timeout=10)
+        self.socket = socket.socket()
+        self.socket.settimeout(10)
+        if buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.socket.connect((where.hostname, where.port))
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         usual = {"Host": where.netloc, "Upgrade": "websocket", "Connection": "Upgrade"}
         fields = {**usual, "Sec-WebSocket-Key": KEY, "Sec-WebSocket-Version": "13", **given}
@@ -223,6 +228,46 @@ def test_what_breaks_the_protocol_ends_the_connection(wire: Any, frames: Any, co
     for opcode, payload, options in frames:
         opened.send(opcode, payload, **options)
     assert opened.code() == code
+
+
+def enter(replica: Any, name: str, room: str, **options: Any) -> Wire:
+    """A raw client that has signed in, and is in a room."""
+    opened = Wire(replica.websocket, **options)
+    for request in ({"type": "hello", "token": replica.sign_in(name)}, {"type": "join", "room": room}):
+        opened.send(TEXT, json.dumps(request).encode())
+    while b"caught_up" not in opened.frame()[1]:
+        pass
+    return opened
+
+
+def test_who_does_not_answer_a_ping_is_gone(start_replica: Any) -> None:
+    replica = start_replica(chat_heartbeat=0.3, chat_patience=0.3)
+    silent = enter(replica, "silent", "general")
+    with closing(silent.socket):
+        frames = [silent.frame()]
+        while frames[-1][0] != CLOSE:
+            frames.append(silent.frame())
+    assert PING in [opcode for opcode, _ in frames]
+    assert int.from_bytes(frames[-1][1][:2]) == 1011
+    assert replica.metric("chat_ended_total", 'why="silent"') == 1
+
+
+def test_who_is_too_slow_is_told_to_come_back_and_misses_nothing(start_replica: Any) -> None:
+    replica = start_replica(chat_queue=131_072)
+    ann = replica.guest("ann", "flood")
+    slow = enter(replica, "slow", "flood", buffer=4096)
+    said, heard = 0, 0
+    while not replica.metric("chat_ended_total", 'why="slow"'):
+        said = [ann.say("flood", "x" * 4000) for _ in range(100)][-1]
+    with closing(slow.socket):
+        opcode, payload = slow.frame()
+        while opcode != CLOSE:
+            heard += opcode == TEXT and b'"message"' in payload
+            opcode, payload = slow.frame()
+    assert int.from_bytes(payload[:2]) == 1013
+    again = replica.guest("slow-again")
+    again.join("flood", after=heard)
+    assert [event["id"] for event in again.events("flood")] == list(range(heard + 1, said + 1))
 
 
 def test_after_a_close_nothing_is_read(wire: Any, replica: Any) -> None:

@@ -11,14 +11,15 @@ BESIDE = 100  # the WebSocket port is so much above the HTTP port, inside a cont
 
 class Settings(ServiceSettings):
     """Frozen; see `ServiceSettings`. Bytes and seconds. Rates are messages a second, with a burst of three
-    seconds. `chat_vouch`: how long what a replica said of its users holds, if it says no more."""
+    seconds. `chat_queue` must hold a page of history and a message. `chat_vouch`: how long what a replica said
+    of its users holds, if it says no more."""
 
     port: int = Field(default=8006, ge=0, le=65535)
     chat_ws_port: int | None = Field(default=None, ge=0, le=65535)
     chat_durable: bool = True
     chat_admin_token: str = ""
     chat_origins: str = ""
-    chat_queue: int = Field(default=256 * 1024, ge=1024)
+    chat_queue: int = Field(default=256 * 1024, ge=128 * 1024)
     chat_heartbeat: float = Field(default=20.0, gt=0)
     chat_patience: float = Field(default=10.0, gt=0)
     chat_linger: float = Field(default=3.0, ge=0)

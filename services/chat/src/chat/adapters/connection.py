@@ -109,20 +109,18 @@ class WebSocket(asyncio.Protocol):
         if not self._open:
             raise Gone("this connection is closed")
         data, metrics = batch.data, self._metrics
-        sent = 0 if self._full else self._put(data)
-        if sent < len(data):
-            self._transport.write(data[sent:])
         metrics.frames += batch.frames
         metrics.bytes += len(data)
+        sent = 0
+        if not self._full:
+            try:
+                sent = os.write(self._number, data)
+            except OSError:
+                sent = 0  # the transport finds out why
+        if sent < len(data):
+            self._transport.write(data[sent:])
         if self._sampled and batch.born:
             metrics.took(self._loop.time() - batch.born)
-
-    def _put(self, data: bytes) -> int:
-        """How many bytes the kernel takes at once. What is wrong with a connection its transport finds out."""
-        try:
-            return os.write(self._number, data)
-        except OSError:
-            return 0
 
     def ping(self) -> None:
         if not self._open:
@@ -131,16 +129,12 @@ class WebSocket(asyncio.Protocol):
         self._send()
 
     def close(self, code: int, reason: str) -> None:
-        """Send a close frame; by force after `CLOSE_SECONDS`, and at once where no frame would come
-        through."""
+        """Send a close frame, after what the transport still holds; by force after `CLOSE_SECONDS`."""
         if not self._open:
             return
         self._metrics.closed(code)
-        if self._full:
-            self._transport.abort()
-        else:
-            self._protocol.send_close(code, reason)
-            self._send()
+        self._protocol.send_close(code, reason)
+        self._send()
         self._closed()
 
     async def drain(self) -> None:

@@ -19,7 +19,7 @@ from lab_kit.faults import Fault, Faults
 
 __all__ = ["FAULTS", "Listener"]
 
-MAX_SIZE, BACKLOG, SAMPLED = 64 * 1024, 4096, 16
+MAX_SIZE, BACKLOG, SAMPLED = 64 * 1024, 4096, 64
 SPREAD = 0.002  # seconds for each client between the first and the last who shall come back
 FIRST_BACK, LAST_BACK, CLOSE_SECONDS = 0.5, 10.0, 1.0
 FAULTS = (

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import ConnectionError, RedisError
 
+from chat.adapters.line import Line
 from chat.contract import ChatError
 from chat.core.events import Event, complete
 
@@ -110,6 +111,7 @@ class RedisLog:
 
     def __init__(self, redis: Redis, arrived: Arrived, delay: Callable[[], float] = float) -> None:
         self._redis: Any = redis
+        self._line = Line(redis)
         self._arrived, self._delay = arrived, delay
         self.seconds = 0.0
         self._offered: list[tuple[Event, Done]] = []
@@ -125,6 +127,12 @@ class RedisLog:
 
     async def run(self) -> None:
         """Write what is offered, for ever."""
+        try:
+            await self._write_all()
+        finally:
+            await self._line.close()
+
+    async def _write_all(self) -> None:
         while True:
             await self._some.wait()
             group, self._offered = self._offered[:BATCH], self._offered[BATCH:]
@@ -169,25 +177,19 @@ class RedisLog:
             self._tell(offered, answer)
 
     async def _run_script(self, calls: Sequence[Sequence[Any]]) -> list[Any]:
-        self._sha = self._sha or await self._redis.script_load(APPEND)
+        """Once more where Redis began anew, without scripts, or the connection had: a nonce counts once."""
         for attempt in range(2):
-            if len(calls) == 1:
-                answers = [await self._one(calls[0])]
-            else:
-                pipe = self._redis.pipeline(transaction=False)
-                for call in calls:
-                    pipe.evalsha(self._sha, 3, *call)
-                answers = await pipe.execute(raise_on_error=False)
-            if attempt or not any(isinstance(answer, NoScriptError) for answer in answers):
+            self._sha = self._sha or await self._redis.script_load(APPEND)
+            try:
+                answers = await self._line.ask(*(("EVALSHA", self._sha, 3, *call) for call in calls))
+            except ConnectionError:
+                if attempt:
+                    raise
+                continue
+            if not any(str(answer).startswith("NOSCRIPT") for answer in answers):
                 break
-            await self._redis.script_load(APPEND)  # Redis began anew, without scripts
+            self._sha = ""
         return answers
-
-    async def _one(self, call: Sequence[Any]) -> Any:
-        try:
-            return await self._redis.evalsha(self._sha, 3, *call)
-        except NoScriptError as error:
-            return error
 
     def _call(self, room: str, events: Sequence[Event]) -> list[Any]:
         call: list[Any] = [_seq(room), _log(room), _nonce(room), KEPT, NONCE_SECONDS, channel(room), DURABLE]

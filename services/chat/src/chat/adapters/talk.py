@@ -1,6 +1,7 @@
 """What is said: messages, edits, deletions, typing, what was read, older pages."""
 
 import asyncio
+import itertools
 import uuid
 from collections.abc import Callable
 
@@ -56,6 +57,7 @@ class Talk:
         self._refuse, self._visits, self._metrics, self._now = refuse, visits, metrics, now
         self._by_user, self._by_room, self._typing = Meter(rate), Meter(room_rate), Meter(TYPING)
         self._slow: dict[tuple[str, str], float] = {}
+        self._unique, self._numbers = uuid.uuid4().hex, itertools.count()
 
     def at_once(self, session: Session, request: Message) -> bool:
         """Do what needs no waiting; whether that was it."""
@@ -96,7 +98,7 @@ class Talk:
         if session.unanswered >= MOST_UNACKNOWLEDGED:
             raise TooOften(f"{MOST_UNACKNOWLEDGED} messages wait to be acknowledged: wait for those first")
         named = mentions(said.text) if "@" in said.text else ()
-        nonce = said.nonce or uuid.uuid4().hex
+        nonce = said.nonce or self._own_nonce()
         event = events.message(
             said.room, session.user, nonce, now, said.text, mentions=named, file=file, born=arrived
         )
@@ -116,6 +118,9 @@ class Talk:
             return None
 
         self._log.offer(event, done)
+
+    def _own_nonce(self) -> str:
+        return f"{self._unique}-{next(self._numbers)}"
 
     def _require(self, session: Session, name: str) -> Room:
         """The room, if the client is in it. Raises `Forbidden`."""
@@ -159,7 +164,7 @@ class Talk:
         may_delete = room.role(session.user, admin=session.admin).rank >= Role.MODERATOR.rank and text is None
         if not mine and not may_delete:
             raise Forbidden("that was said by somebody else")
-        nonce, where = uuid.uuid4().hex, (request.room, session.user)
+        nonce, where = self._own_nonce(), (request.room, session.user)
         if text is None:
             event = events.deleted(*where, nonce, now, request.id)
         else:
