@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +14,7 @@ import msgspec
 import pytest
 import urllib3
 from redis import Redis
+from tests.integration.forked import Forked
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -139,10 +138,7 @@ class Replica:
 
     def start(self) -> None:
         """Start a process and wait until it is ready."""
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "chat"], env=self._environment, stdout=log, stderr=log
-            )
+        self.process = Forked("chat", self._environment, self.folder / "log")
         eventually(self._ready, 60.0)
         self.websocket = str(self.ask("GET", "/v1/where")[1]["websocket"])
 

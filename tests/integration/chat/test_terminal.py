@@ -85,11 +85,10 @@ def test_two_people_at_two_terminals(terminals: tuple[Terminal, Terminal], repli
     assert tina.process.wait(20) == 0
 
 
-def test_who_has_no_such_name_is_told_so(terminals: tuple[Terminal, Terminal], replica: Any) -> None:
-    lab = Path(sys.executable).with_name("lab")
-    command = [str(lab), "chat", "--name", "tina", "--url", replica.url]
-    nowhere = os.environ | {"XDG_STATE_HOME": str(replica.folder / "nobody")}
-    ended = subprocess.run(command, env=nowhere, input="", capture_output=True, text=True, timeout=30)
-    assert (ended.returncode, ended.stderr.strip()) == (
-        1, "'tina' is taken: choose another, or come back with your token"
-    )  # fmt: skip
+def test_who_has_another_s_name_is_told_so(replica: Any, tmp_path: Path) -> None:
+    replica.sign_in("tamara")
+    command = [str(Path(sys.executable).with_name("lab")), "chat", "--name", "tamara", "--url", replica.url]
+    nobody = os.environ | {"XDG_STATE_HOME": str(tmp_path)}
+    ended = subprocess.run(command, env=nobody, input="", capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert ended.stderr == "'tamara' is taken: choose another, or come back with your token\n"
