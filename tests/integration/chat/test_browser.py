@@ -38,7 +38,7 @@ class Window:
 
     def open(self, url: str) -> None:
         """The page, as somebody sees it who was never here."""
-        self.driver.get(f"{url}/chat.css")
+        self.driver.get(url)
         self.driver.execute_script("localStorage.clear()")
         self.driver.get(url)
 
