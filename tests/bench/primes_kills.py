@@ -132,9 +132,12 @@ def valkey(folder: Path) -> Iterator[str]:
             process.kill()
 
 
-def report(title: str, runs: Iterator[tuple[Status, Watched]]) -> bool:
+KINDS = {"local": ("a process of the local crew", local), "remote": ("a whole Celery worker", remote)}
+
+
+def report(title: str, run: Callable[[int], Iterator[tuple[Status, Watched]]], rounds: int) -> bool:
     """Prints a line, and says whether every answer was right."""
-    found = [(status, crew) for status, crew in runs]
+    found = list(run(rounds))
     right = sum(status.state is State.DONE and status.answer == {"count": COUNT} for status, _ in found)
     waits = [crew.recovery for _, crew in found if crew.recovery]
     twice = [status.again for status, _ in found]
@@ -150,12 +153,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20, help="kills of each kind")
     parser.add_argument("--busy", action="store_true", help="has no effect: nothing here depends on it")
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS), help="what to kill")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # so that what was started is also ended
-    right = [
-        report("a process of the local crew", local(options.rounds)),
-        report("a whole Celery worker", remote(options.rounds)),
-    ]
+    right = [report(*KINDS[kind], options.rounds) for kind in options.kinds]
     sys.exit(not all(right))
 
 
