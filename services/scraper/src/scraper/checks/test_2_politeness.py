@@ -125,7 +125,7 @@ def test_retry_after_slows_the_host(engine: type[Crawler], conclude: Conclude) -
     async def work() -> None:
         web = Web()
         seeds = [web.site("a.test", 20), web.site("b.test", 20)]
-        limits = replace(LIMITS, rate=4.0, burst=1, per_domain=1)
+        limits = replace(LIMITS, rate=4.0, burst=1)
         web.scripts["http://a.test/5"].append(Answer(429, {"retry-after": "60"}))
         async with World(engine, limits, web) as world:
             await world.crawl(*seeds)

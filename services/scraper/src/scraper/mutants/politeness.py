@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from scraper.contract import Answer, FetchError, Limits, Ports, Rules
 from scraper.core.breaker import Permit
+from scraper.core.headers import retry_after
 from scraper.core.robots import meaning
 from scraper.core.urls import join
 from scraper.engine.host import Host
@@ -16,6 +17,7 @@ __all__ = [
     "FollowsBlindly",
     "IgnoresRetryAfter",
     "OneMoreEach",
+    "RestsAlone",
     "TakesSilenceForConsent",
     "TakesTheTokenFirst",
 ]
@@ -95,6 +97,23 @@ class TakesSilenceForConsent(Mutant):
             except FetchError:
                 return Answer(404, {})
             return Answer(404, {}) if meaning(answer.status) == "nothing" else answer
+
+        return spoiled_web(ports, get)
+
+
+class RestsAlone(Mutant):
+    """Whoever was told to wait waits, in its place at the host; all others go on."""
+
+    caught_by = "retry_after_slows_the_host"
+
+    def spoil(self, ports: Ports) -> Ports:
+        async def get(url: str) -> Answer:
+            answer = await ports.fetcher.get(url)
+            pause = retry_after(answer.headers, 0.0)
+            if pause is None:
+                return answer
+            await ports.clock.sleep(pause)
+            return answer._replace(headers={})
 
         return spoiled_web(ports, get)
 
