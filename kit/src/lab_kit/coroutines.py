@@ -92,8 +92,7 @@ class AsyncPorts:
 
 def measured(metrics: EngineMetrics, workers: int, tracer: Tracer) -> AsyncPorts:
     """Ports for one engine whose tasks, waits and spans show; `workers` is how many tasks keep it busy."""
-    metrics.idle.inc(workers)
-    tasks = _MeasuredTasks(metrics)
+    tasks = _MeasuredTasks(metrics, workers)
     return AsyncPorts(spawn=tasks.spawn, semaphore=lambda *given: _Measured(metrics.waited(given[0]), *given),
                       tracer=tracer)  # fmt: skip
 
@@ -101,8 +100,12 @@ def measured(metrics: EngineMetrics, workers: int, tracer: Tracer) -> AsyncPorts
 class _MeasuredTasks:
     """Each task gets the lowest free lane of its name: so the timeline has as many rows as tasks at once."""
 
-    def __init__(self, metrics: EngineMetrics) -> None:
+    def __init__(self, metrics: EngineMetrics, workers: int) -> None:
         self._metrics = metrics
+        self._running = 0
+        for gauge in (metrics.in_flight, metrics.busy):
+            gauge.set_function(lambda: self._running)
+        metrics.idle.set_function(lambda: workers - self._running)
         self._free: dict[str, list[int]] = {}
         self._used: dict[str, int] = {}
 
@@ -111,15 +114,17 @@ class _MeasuredTasks:
         # The loop runs this just before the first step of the task: what both wait for is the loop.
         asyncio.get_running_loop().call_soon(lambda: self._metrics.wait.observe(time.time() - asked))
         task = asyncio.create_task(work, name=f"{name}-{lane}")
-        self._metrics.began()
+        self._running += 1
 
         def ended(task: asyncio.Task[T]) -> None:
+            self._running -= 1
             heapq.heappush(self._free[name], lane)
             error = None if task.cancelled() else task.exception()
             if error:  # asking has silenced the loop's own complaint about an error that nobody retrieves
                 log.warning("a task of the engine failed", task=task.get_name(), exc_info=error)
             outcome = "cancelled" if task.cancelled() else "failed" if error else "done"
-            self._metrics.ended(outcome, time.time() - asked)
+            self._metrics.outcomes[outcome].inc()
+            self._metrics.run.observe(time.time() - asked)
             self._metrics.timeline.add(name, "", "run", asked, f"{name}-{lane}")
 
         task.add_done_callback(ended)

@@ -2,7 +2,6 @@
 
 import re
 from collections import defaultdict
-from functools import lru_cache
 
 from scraper.core.urls import origin_of, path_of
 
@@ -22,7 +21,8 @@ class Traps:
 
     def holds(self, url: str) -> bool:
         """Whether `url` leads nowhere."""
-        endless, dated = _looks(path_of(url))
+        path = path_of(url)
+        endless, dated = _is_endless(path), _is_dated(path)
         if not dated or endless or len(self._dated) > MOST_SITES:
             return endless
         pages = self._dated[origin_of(url)]
@@ -31,8 +31,12 @@ class Traps:
         return url not in pages
 
 
-@lru_cache(maxsize=16_384)
-def _looks(path: str) -> tuple[bool, bool]:
-    """Whether it repeats itself or goes too deep; whether it is a date's."""
-    endless = path.count("/") > DEEPEST or REPEATED.search(path) is not None
-    return endless, CALENDAR.search(path) is not None
+def _is_endless(path: str) -> bool:
+    """Whether it repeats itself or goes too deep. Most paths are too short for that, and not searched."""
+    slashes = path.count("/")
+    return slashes > DEEPEST or (slashes > 2 and REPEATED.search(path) is not None)
+
+
+def _is_dated(path: str) -> bool:
+    """Whether it is a page of a calendar."""
+    return ("/" in path[1:] or "=" in path) and CALENDAR.search(path) is not None

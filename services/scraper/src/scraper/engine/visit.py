@@ -105,7 +105,7 @@ class Visits:
         nofollow, noindex = robots_tag(headers, AGENT)
         deeper = link.depth < crawl.depth and not (nofollow or found.nofollow)
         depth = link.depth + 1
-        follow = tuple([Link(url, depth) for url in self._links(link.url, found)]) if deeper else ()
+        follow = tuple([Link(url, depth, 0) for url in self._links(link.url, found)]) if deeper else ()
         index, size = not (noindex or found.noindex), len(answer.body)
         return Page(link, status, None, found.title, size, seconds, index, follow)
 
