@@ -68,21 +68,25 @@ def as_json(state: LabState | None) -> str:
 
 def print_table(state: LabState | None) -> None:
     """Print each component with state, address, pid, seconds to ready and restarts."""
-    from rich.console import Console
     from rich.table import Table
+
+    from lab.learner.view import console
 
     if state is None:
         print("No lab is running here. Start it with: lab up")
         return
-    table = Table("component", "state", "address", "pid", "ready in", "restarts")
+    table = Table("component", "state", box=None, pad_edge=False)
+    table.add_column("address", overflow="fold")
+    for name in ("pid", "ready in", "restarts"):
+        table.add_column(name, justify="right")
     for c in state.components.values():
         ready = "-" if c.seconds_to_ready is None else f"{c.seconds_to_ready:.1f} s"
         table.add_row(c.name, c.state, c.address or "-", str(c.pid or "-"), ready, str(c.restarts))
-    console = Console(highlight=False)
-    console.print(table)
+    shown = console()
+    shown.print(table)
     for c in state.components.values():
         if c.detail:
-            console.print(f"{c.name}: {c.detail}", markup=False, soft_wrap=True)
+            shown.print(f"{c.name}: {c.detail}", markup=False, soft_wrap=True)
 
 
 def print_logs(home: Home, name: str | None, count: int, follow: bool) -> None:
