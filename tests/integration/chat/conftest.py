@@ -1,9 +1,6 @@
 """The chat as its users meet it: real processes, a real Valkey, real sockets, on free ports."""
 
 import json
-import os
-import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,9 +9,8 @@ from typing import Any, Union
 
 import msgspec
 import pytest
-import urllib3
 from redis import Redis
-from tests.integration.forked import Forked
+from tests.integration.service import Service, eventually
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -24,16 +20,6 @@ type Json = dict[str, Any]
 EVENTS = ("message", "edited", "deleted", "change")
 ADMIN = "let-me-in"
 SENT = msgspec.json.Decoder(Union[tuple(KINDS)])  # noqa: UP007  # of a list
-
-
-def eventually[T](ask: Callable[[], T], within: float = 20.0) -> T:
-    """The first true answer of `ask`; fails when it does not come."""
-    deadline = time.monotonic() + within
-    while not (answer := ask()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited {within:g} s in vain; the last answer was {answer!r}")
-        time.sleep(0.02)
-    return answer
 
 
 def validated(text: str | bytes) -> Json:
@@ -113,33 +99,19 @@ class Guest:
         self._end.close()
 
 
-class Replica:
+class Replica(Service):
     """One process of the service, on ports and a folder of its own."""
 
     def __init__(self, folder: Path, server: Any, **settings: object) -> None:
-        self.folder, self.server = folder, server
-        self.workspace = folder / "workspace"
-        self.workspace.mkdir(exist_ok=True)
+        self.server = server
         self.guests: list[Guest] = []
-        self._pool = urllib3.PoolManager(retries=False, timeout=20)
-        named = {"chat_probe": "false", "chat_rate": 1000, "chat_room_rate": 10_000, "chat_linger": 0.5,
-                 "chat_admin_token": ADMIN, **settings}  # fmt: skip
-        self._environment = os.environ | {
-            "HOST": "127.0.0.1",
-            "PORT": str(_free_port()),
-            "CHAT_WS_PORT": "0",
-            "REDIS_URL": server.url,
-            "LAB_DATA": str(folder / "data"),
-            "LAB_WORKSPACE": str(self.workspace),
-            **{name.upper(): str(value) for name, value in named.items()},
-        }
-        self.url = f"http://127.0.0.1:{self._environment['PORT']}"
-        self.start()
+        usual = {"chat_probe": "false", "chat_rate": 1000, "chat_room_rate": 10_000, "chat_linger": 0.5,
+                 "chat_admin_token": ADMIN, "chat_ws_port": 0, "redis_url": server.url}  # fmt: skip
+        super().__init__("chat", folder, **(usual | settings))
 
     def start(self) -> None:
         """Start a process and wait until it is ready."""
-        self.process = Forked("chat", self._environment, self.folder / "log")
-        eventually(self._ready, 60.0)
+        super().start()
         self.websocket = str(self.ask("GET", "/v1/where")[1]["websocket"])
 
     def ask(
@@ -179,40 +151,10 @@ class Replica:
         ]
         return sum(float(line.split()[-1]) for line in mine)
 
-    def kill(self) -> None:
-        """SIGKILL, and nothing is left of the process when this returns."""
-        self.process.kill()
-        self.process.wait()
-        self._pool.clear()
-
-    def terminate(self) -> int:
-        """SIGTERM, as an orchestrator stops a service; its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
-        self._pool.clear()
-        return code
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
     def end(self) -> None:
         for guest in self.guests:
             guest.leave()
         self.kill()
-
-    def _ready(self) -> bool:
-        if self.process.poll() is not None:
-            pytest.fail(f"the service ended: {self.log()[-3000:]}")
-        try:
-            return self.ask("GET", "/ready")[0] == 200
-        except urllib3.exceptions.HTTPError:
-            return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 type StartRedis = Callable[[], Any]

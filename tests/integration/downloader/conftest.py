@@ -2,11 +2,7 @@
 
 import hashlib
 import json
-import os
 import re
-import signal
-import socket
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import urllib3
 from redis import Redis
-from tests.integration.forked import Forked
+from tests.integration.service import Service, eventually
 
 from lab.origin.content import digest
 from lab.origin.testing import RunningOrigin, running
@@ -30,16 +26,6 @@ class Answer(NamedTuple):
     status: int
     body: Any
     headers: urllib3.HTTPHeaderDict
-
-
-def eventually[T](ask: Callable[[], T], within: float = 30.0) -> T:
-    """The first true answer of `ask`; fails when it does not come."""
-    deadline = time.monotonic() + within
-    while not (answer := ask()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited {within:g} s in vain; the last answer was {answer!r}")
-        time.sleep(0.02)
-    return answer
 
 
 def sha256_of(url: str, version: int = 0) -> str:
@@ -106,60 +92,12 @@ class Web(Client):
         return f"http://{domain}.lab.test/files/{size}/{name}" + (f"?{query}" if query else "")
 
 
-class Downloader(Client):
+class Downloader(Service, Client):
     """The service: one process at a time, on one port, folder and Valkey."""
 
     def __init__(self, folder: Path, server: Any, origin_url: str, **settings: object) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        super().__init__(f"http://127.0.0.1:{port}")
-        self.folder, self.server, self.redis = (
-            folder,
-            server,
-            Redis.from_url(server.url, decode_responses=True),
-        )
-        self.workspace = folder / "workspace"
-        self.workspace.mkdir()
-        self._environment = os.environ | {
-            "HOST": "127.0.0.1",
-            "PORT": str(port),
-            "REDIS_URL": server.url,
-            "LAB_ORIGIN_URL": origin_url,
-            "LAB_DATA": str(folder / "data"),
-            "LAB_WORKSPACE": str(self.workspace),
-            **{name.upper(): str(value) for name, value in settings.items()},
-        }
-        self.start()
-
-    def start(self) -> None:
-        """Start a process and wait until it is ready."""
-        self.process = Forked("downloader", self._environment, self.folder / "log")
-        eventually(self._ready)
-
-    def _ready(self) -> bool:
-        if self.process.poll() is not None:
-            pytest.fail(f"the service ended: {self.log()[-3000:]}")
-        try:
-            return self.ask("GET", "/ready").status == 200
-        except urllib3.exceptions.HTTPError:
-            return False
-
-    def kill(self) -> None:
-        """SIGKILL, and nothing is left of the process when this returns."""
-        self.process.kill()
-        self.process.wait()
-        self._pool.clear()
-
-    def terminate(self) -> int:
-        """SIGTERM, as an orchestrator stops a service; its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
-        self._pool.clear()
-        return code
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
+        self.server, self.redis = server, Redis.from_url(server.url, decode_responses=True)
+        super().__init__("downloader", folder, redis_url=server.url, lab_origin_url=origin_url, **settings)
 
     def end(self) -> None:
         self.kill()

@@ -4,10 +4,8 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +13,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 import urllib3
+from tests.integration.service import eventually, free_port
 
 FINAL = {"done", "failed", "cancelled"}
 
@@ -26,23 +25,11 @@ class Answer(NamedTuple):
     body: Any
 
 
-def eventually[T](ask: Callable[[], T], within: float = 30.0) -> T:
-    """The first true answer of `ask`; fails when it does not come."""
-    deadline = time.monotonic() + within
-    while not (answer := ask()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited {within:g} s in vain; the last answer was {answer!r}")
-        time.sleep(0.02)
-    return answer
-
-
 class Process:
     """One process that answers on a port of its own: the service, or a worker."""
 
     def __init__(self, module: str, folder: Path, redis_url: str, **settings: object) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url, self._module, self._folder = f"http://127.0.0.1:{self.port}", module, folder
         self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=30)
         self._environment = os.environ | {

@@ -1,18 +1,13 @@
 """The scraper as its users meet it: a real process, a real origin and a real Valkey, on free ports."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import urllib3
 from redis import Redis
+from tests.integration.service import Service, eventually
 
 from lab.origin.testing import RunningOrigin, running
 
@@ -26,22 +21,12 @@ class Answer(NamedTuple):
     body: Any
 
 
-def eventually[T](ask: Callable[[], T], within: float = 30.0) -> T:
-    """The first true answer of `ask`; fails when it does not come."""
-    deadline = time.monotonic() + within
-    while not (answer := ask()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited {within:g} s in vain; the last answer was {answer!r}")
-        time.sleep(0.02)
-    return answer
+class Scraper(Service):
+    """The service: one process at a time, on one port."""
 
-
-class Client:
-    """Asks one address."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=30)
+    def __init__(self, folder: Path, redis_url: str, origin_url: str, **settings: object) -> None:
+        self.redis = Redis.from_url(redis_url, decode_responses=True)
+        super().__init__("scraper", folder, redis_url=redis_url, lab_origin_url=origin_url, **settings)
 
     def ask(self, method: str, path: str, body: object = None) -> Answer:
         """Send JSON; bytes claim to be that already."""
@@ -50,55 +35,6 @@ class Client:
         got = self._pool.request(method, self.url + path, headers=headers, body=data)
         is_json = got.headers.get("content-type", "") in ("application/json", "application/problem+json")
         return Answer(got.status, json.loads(got.data) if is_json else got.data.decode())
-
-    def close(self) -> None:
-        self._pool.clear()
-
-
-class Scraper(Client):
-    """The service: one process at a time, on one port."""
-
-    def __init__(self, folder: Path, redis_url: str, origin_url: str, **settings: object) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        super().__init__(f"http://127.0.0.1:{port}")
-        self.redis = Redis.from_url(redis_url, decode_responses=True)
-        self._log = folder / "log"
-        self._environment = os.environ | {
-            "HOST": "127.0.0.1", "PORT": str(port), "REDIS_URL": redis_url, "LAB_ORIGIN_URL": origin_url,
-            "LAB_DATA": str(folder), "LAB_WORKSPACE": str(folder),
-            **{name.upper(): str(value) for name, value in settings.items()},
-        }  # fmt: skip
-        self.start()
-
-    def start(self) -> None:
-        """Start a process and wait until it is ready."""
-        with self._log.open("ab") as log:
-            command = [sys.executable, "-m", "scraper"]
-            self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
-        eventually(self._ready)
-
-    def _ready(self) -> bool:
-        if self.process.poll() is not None:
-            pytest.fail(f"it ended: {self._log.read_text()[-3000:]}")
-        try:
-            return self.ask("GET", "/ready").status == 200
-        except urllib3.exceptions.HTTPError:
-            return False
-
-    def kill(self) -> None:
-        """SIGKILL, and nothing is left of the process when this returns."""
-        self.process.kill()
-        self.process.wait()
-        self.close()
-
-    def terminate(self) -> int:
-        """SIGTERM, as an orchestrator stops a service; its exit code."""
-        self.process.terminate()
-        code = self.process.wait(30)
-        self.close()
-        return code
 
     def end(self) -> None:
         self.kill()
