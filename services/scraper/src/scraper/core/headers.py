@@ -41,8 +41,11 @@ def max_age(headers: Mapping[str, str], otherwise: float, most: float) -> float:
 
 def robots_tag(headers: Mapping[str, str], agent: str) -> tuple[bool, bool]:
     """`(nofollow, noindex)` of X-Robots-Tag: what is said to everybody, or to `agent`."""
+    value = headers.get("x-robots-tag", "")
+    if not value:
+        return False, False
     asked, meant = set[str](), True
-    for part in headers.get("x-robots-tag", "").lower().split(","):
+    for part in value.lower().split(","):
         named = AGENT.fullmatch(part.strip())
         if named and named[1] not in ("unavailable_after", "max-snippet", "max-image-preview"):
             meant, part = named[1] == agent, named[2]
