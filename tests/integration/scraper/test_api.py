@@ -157,5 +157,6 @@ def test_a_crawl_survives_a_kill_and_comes_out_once(service: "Scraper", patience
 def test_the_metrics_know_the_hosts(service: "Scraper") -> None:
     service.ended(service.create(SEED, pages=10))
     text = service.ask("GET", "/metrics").body
-    for name in ("tokens", "breaker", "in_flight"):
+    for name in ("tokens", "breaker", "in_flight", "latency_seconds"):
         assert f'scraper_host_{name}{{engine="reference",host="site-1.lab.test",service="scraper"}}' in text
+    assert 'scraper_host_errors_total{engine="reference",host="site-1.lab.test",reason="5xx"' in text

@@ -29,6 +29,7 @@ class Settings(ServiceSettings):
             per_domain=self.scraper_per_host,
             rate=self.scraper_rate,
             burst=self.scraper_burst,
+            window=max(64, 8 * self.scraper_workers),
             crawls=self.scraper_crawls,
             breaker_seconds=self.scraper_breaker_seconds,
         )

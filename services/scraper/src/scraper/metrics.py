@@ -173,8 +173,13 @@ class EngineStats(Collector):
         tokens = GaugeMetricFamily("scraper_host_tokens", "Requests a host may be sent now", labels=names)
         breaker = GaugeMetricFamily("scraper_host_breaker", "0 closed, 1 half-open, 2 open", labels=names)
         flight = GaugeMetricFamily("scraper_host_in_flight", "Requests going on", labels=names)
+        latency = GaugeMetricFamily("scraper_host_latency_seconds", "Moving mean of a request", labels=names)
+        errors = CounterMetricFamily("scraper_host_errors", "What went wrong", labels=(*names, "reason"))
         for name, _ in busiest:
+            latency.add_metric((*here, name), found[name].latency)
+            for reason in ERRORS:
+                errors.add_metric((*here, name, reason), found[name].errors.get(reason, 0))
             tokens.add_metric((*here, name), found[name].tokens)
             breaker.add_metric((*here, name), BREAKERS[found[name].breaker])
             flight.add_metric((*here, name), found[name].in_flight)
-        yield from (tokens, breaker, flight)
+        yield from (tokens, breaker, flight, latency, errors)
