@@ -1,6 +1,8 @@
 """What judges coroutines: each tool finds what it is for, and passes what is right."""
 
 import asyncio
+import multiprocessing
+import os
 import sys
 import threading
 import time
@@ -12,6 +14,7 @@ import simloop
 
 from lab.grader import Inconclusive
 from lab.grader.coroutines import cancelled_everywhere, in_virtual_time, simulated
+from lab.grader.outcome import Outcome
 from lab.grader.verdicts import Verdict
 from lab.grader.virtual import Stuck, virtual_loop
 
@@ -194,3 +197,27 @@ def test_a_network_where_nothing_goes_on_says_who_waits() -> None:
     told, waiting = outcome.detail.splitlines()
     assert told.startswith("nothing can go on")
     assert waiting.startswith("  reader in wait, locks.py:")
+
+
+@pytest.mark.parametrize("judge", [in_virtual_time, lambda work: simulated(work, [0], runs=1)])
+@pytest.mark.parametrize("kind", ["threads", "children", "files"])
+def test_what_is_left_behind_is_told(judge: Callable[[Any], Outcome], kind: str) -> None:
+    over, kept = threading.Event(), list[Any]()
+
+    async def leave() -> None:
+        if kind == "threads":
+            kept.append(threading.Thread(target=over.wait))
+            kept[0].start()
+        elif kind == "children":
+            kept.append(multiprocessing.get_context("fork").Process(target=time.sleep, args=(1000,)))
+            kept[0].start()
+        else:
+            kept.append(os.fdopen(os.open(__file__, os.O_RDONLY)))
+
+    outcome = judge(leave)
+    over.set()
+    if kind == "children":
+        kept[0].kill()
+    kept[0].close() if kind == "files" else kept[0].join()
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.detail.startswith(f"{kind} left behind: "), outcome.detail

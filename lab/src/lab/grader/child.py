@@ -83,7 +83,7 @@ def _tell(line: socket.socket, number: int) -> None:
 
 def _obey(challenge: Challenge, order: Mapping[str, Any]) -> NoReturn:
     """Judge one order. Ends here: threads that an engine left behind keep nothing alive."""
-    folder = Path(order["folder"])
+    folder, copy = Path(order["folder"]), os.getpid()
     os.setsid()
     os.chdir(folder)
     _redirect(folder / "output")
@@ -94,7 +94,8 @@ def _obey(challenge: Challenge, order: Mapping[str, Any]) -> NoReturn:
             result = _judge(challenge, order)
         except BaseException as error:  # a learner's file may raise anything; the parent has to hear of it
             result = {"verdict": Verdict.ERROR, "detail": "".join(traceback.format_exception(error))}
-        (folder / "results").write_text(json.dumps(result), encoding="utf-8")
+        if os.getpid() == copy:  # a process that the engine forked comes here, too
+            (folder / "results").write_text(json.dumps(result), encoding="utf-8")
     sys.stdout.flush()
     os._exit(0)
 

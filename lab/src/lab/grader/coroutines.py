@@ -16,6 +16,7 @@ from blockbuster import BlockBuster, BlockingError
 from pyleak import TaskLeakError, no_task_leaks
 
 from lab.grader import Inconclusive
+from lab.grader.leaks import Leaked, nothing_left
 from lab.grader.outcome import Outcome, said
 from lab.grader.verdicts import Verdict
 from lab.grader.virtual import virtual_loop
@@ -38,8 +39,13 @@ CANNOT_END = (
 
 
 def in_virtual_time(work: Work) -> Outcome:
-    """Run `work` once. It fails on an exception, a blocking call, a task left behind, a step that is too slow."""
+    """Run `work` once. It fails on an exception, a blocking call, a step that is too slow, and on what is left
+    behind: tasks, threads, processes, files.
+    """
+    return _leaving_nothing(lambda: _in_virtual_time(work))
 
+
+def _in_virtual_time(work: Work) -> Outcome:
     async def watched() -> None:
         async with no_task_leaks(action="raise"):
             await work()
@@ -81,9 +87,24 @@ def cancelled_everywhere[S](
 def simulated(work: Work, seeds: Sequence[int], runs: int = 20) -> Outcome:
     """Run `work` over a simulated network, with another order of events for each of `runs` runs of each seed.
 
-    Writers wait for slow readers: without that, a check about backpressure passes for nothing.
+    Writers wait for slow readers: without that, a check about backpressure passes for nothing. Threads, processes
+    and files that are left behind fail it, too.
     """
+    return _leaving_nothing(lambda: _simulated(work, seeds, runs))
 
+
+def _leaving_nothing(judge: Callable[[], Outcome]) -> Outcome:
+    outcome = Outcome(Verdict.PASS)
+    try:
+        with nothing_left(shared_memory=False):
+            outcome = judge()
+    except Leaked as error:
+        if outcome.verdict is Verdict.PASS:
+            return Outcome(Verdict.FAIL, str(error), outcome.seed, outcome.schedules, error=error)
+    return outcome
+
+
+def _simulated(work: Work, seeds: Sequence[int], runs: int) -> Outcome:
     async def pushed_back() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, simloop.SimLoop)
@@ -118,6 +139,8 @@ def _ended(run: Callable[[], None]) -> Outcome:
         return Outcome(Verdict.INCONCLUSIVE, said(error))
     except BlockingError as error:
         return Outcome(Verdict.FAIL, f"it blocks the loop, and everybody waits: {error}", error=error)
+    except TaskLeakError as error:
+        return Outcome(Verdict.FAIL, f"tasks are left behind\n{error}", error=error)
     except ExceptionGroup as group:
         leaks = [error for error in group.exceptions if isinstance(error, TaskLeakError)]
         detail = "\n".join(str(error) for error in leaks or group.exceptions)

@@ -17,14 +17,17 @@ class Leaked(AssertionError):
 
 
 @contextmanager
-def nothing_left() -> Iterator[None]:
-    """Raise Leaked if the block leaves something behind. Looks only at this process and its children."""
+def nothing_left(*, shared_memory: bool = True) -> Iterator[None]:
+    """Raise Leaked if the block leaves something behind. Looks only at this process and its children.
+
+    Shared memory belongs to nobody: without `shared_memory`, what others make meanwhile is not taken for ours.
+    """
     before = _things()
     yield
     after = _things()
     left = {kind: sorted(after[kind] - before[kind]) for kind in after}
-    if left["shared memory"]:
-        left["shared memory"] = sorted(set(left["shared memory"]) - _used_by_others(left["shared memory"]))
+    shared = set(left["shared memory"]) if shared_memory else set()
+    left["shared memory"] = sorted(shared - _used_by_others(shared)) if shared else []
     if any(left.values()):
         raise Leaked(
             "; ".join(f"{kind} left behind: {', '.join(names)}" for kind, names in left.items() if names)
