@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -152,6 +153,17 @@ def test_a_crawl_survives_a_kill_and_comes_out_once(service: "Scraper", patience
     assert service.ended(crawl)["state"] == "done"
     urls = [page["url"] for page in service.pages(crawl)]
     assert len(urls) == len(set(urls)) == 14
+
+
+def test_a_change_at_the_moment_of_the_end_does_not_lose_it(service: "Scraper") -> None:
+    """Whoever comes too late is told so, who came in time is obeyed, and every end is remembered."""
+    crawls = [service.create(f"http://site-{number}.lab.test/page/1", pages=1) for number in range(1, 21)]
+    with ThreadPoolExecutor(4) as users:
+        answers = users.map(
+            lambda crawl: [service.do(crawl, verb) for verb in ("pause", "resume") * 3], crawls
+        )
+        assert {status for each in answers for status in each} <= {200, 409}
+    assert {service.ended(crawl)["state"] for crawl in crawls} == {"done"}
 
 
 def test_the_metrics_know_the_hosts(service: "Scraper") -> None:

@@ -94,6 +94,8 @@ class Desk:
         if record.state.final or record.state is state:
             raise Conflict(f"crawl {crawl_id!r} is {record.state}: too late to {verb} it")
         record = await self._registry.mark(crawl_id, state)
+        if record.state is not state:
+            raise Conflict(f"crawl {crawl_id!r} is {record.state} meanwhile: too late to {verb} it")
         await self._apply(record)
         return await self._shown(record)
 

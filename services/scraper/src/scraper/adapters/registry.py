@@ -35,6 +35,7 @@ class Registry:
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis
         self._forget = self._redis.register_script(scripts.FORGET)
+        self._exchange = self._redis.register_script(scripts.EXCHANGE)
 
     async def all(self) -> list[Record]:
         """Newest first."""
@@ -43,27 +44,27 @@ class Registry:
 
     async def find(self, crawl_id: str) -> Record:
         """Raises `UnknownCrawl`."""
-        stored = await self._redis.hget(RECORDS, crawl_id)
-        if stored is None:
-            raise UnknownCrawl(f"no crawl {crawl_id!r}")
-        return _decode(stored)
+        return _decode(await self._stored(crawl_id))
 
     async def add(self, crawl: Crawl, trace: str) -> Record:
         """Remember a new crawl; of those that have ended, the newest `KEEP`."""
         record = Record(crawl, trace, time.time())
-        await self._save(record)
+        await self._redis.hset(RECORDS, crawl.id, _encode(record))
         ended = [one for one in await self.all() if one.state.final]
         for old in ended[KEEP:]:
             await self.remove(old.crawl.id)
         return record
 
     async def mark(self, crawl_id: str, state: State) -> Record:
-        """Remember `state`, unless the crawl has ended before."""
-        record = await self.find(crawl_id)
-        if not record.state.final:
+        """Remember `state`, unless the crawl has ended before; what is known then. Raises `UnknownCrawl`."""
+        while True:
+            stored = await self._stored(crawl_id)
+            record = _decode(stored)
+            if record.state.final:
+                return record
             record = replace(record, state=state, finished=time.time() if state.final else None)
-            await self._save(record)
-        return record
+            if await self._exchange(keys=[RECORDS], args=[crawl_id, stored, _encode(record)]):
+                return record
 
     async def remove(self, crawl_id: str) -> None:
         """Forget a crawl that has ended, and its pages."""
@@ -83,8 +84,15 @@ class Registry:
             for page in found:
                 yield page
 
-    async def _save(self, record: Record) -> None:
-        await self._redis.hset(RECORDS, record.crawl.id, json.dumps(asdict(record)))
+    async def _stored(self, crawl_id: str) -> str:
+        stored: str | None = await self._redis.hget(RECORDS, crawl_id)
+        if stored is None:
+            raise UnknownCrawl(f"no crawl {crawl_id!r}")
+        return stored
+
+
+def _encode(record: Record) -> str:
+    return json.dumps(asdict(record))
 
 
 def _decode(raw: str) -> Record:

@@ -6,7 +6,7 @@ something waiting, in the order of their turns; `w` how many each has; `q:<origi
 has taken; `holders` which those are; `pages` what became of each link.
 """
 
-__all__ = ["CLOSE", "FINISH", "FORGET", "GIVE_BACK", "OPEN", "REAP", "TAKE"]
+__all__ = ["CLOSE", "EXCHANGE", "FINISH", "FORGET", "GIVE_BACK", "OPEN", "REAP", "TAKE"]
 
 COMMON = """
 local p = KEYS[1]
@@ -167,3 +167,10 @@ for _, owner in ipairs(redis.call('SMEMBERS', p .. 'holders')) do redis.call('UN
 return redis.call('UNLINK', C, p .. 'pages', p .. 'holders')
 """
 )
+
+EXCHANGE = """
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+"""A field of a hash, if it is still what it was when it was read."""
