@@ -105,10 +105,20 @@ class TestLeases:
         leases.renew("a", 5.0)
         assert len(leases) == 2
 
-    def test_attempts_are_counted_until_it_is_forgotten(self, leases: Leases[str]) -> None:
-        assert not leases.spent("a")
-        leases.grant("a", 5.0)
+    def test_it_is_spent_when_it_was_begun_too_often_not_when_nobody_was_there(
+        self, leases: Leases[str]
+    ) -> None:
+        leases.renew("a", 1.0)
+        for now in (20.0, 40.0, 60.0):
+            leases.end("a")
+            leases.grant("a", now)
+            assert not leases.spent("a")
+        leases.renew("a", 61.0)
+        leases.renew("a", 62.0)
         assert leases.spent("a")
+
+    def test_attempts_are_counted_until_it_is_forgotten(self, leases: Leases[str]) -> None:
+        leases.grant("a", 5.0)
         assert leases.attempt("a") == 2
         leases.forget("a")
         assert leases.attempt("a") == 0

@@ -145,7 +145,7 @@ class Stats:
 class Limits:
     """The bounds an engine keeps. `workers` is what a plan reckons with; a lease without news ends in `lease` s.
 
-    A tile is given `attempts` times at most, and has at least about `tile` numbers. For each worker, `ahead`
+    A tile is begun `attempts` times at most, and has at least about `tile` numbers. For each worker, `ahead`
     orders are in the crew's hands at most.
     """
 
@@ -243,7 +243,8 @@ class PrimeCalculator(Protocol):
     """The engine. Every method may be called from any thread; none but `wait` and `stop` blocks.
 
     Guarantees, whoever dies: each tile is counted once; a tile whose worker was lost is given to another
-    within `limits.lease` seconds, and `limits.attempts` times at most; no board is left when a job has ended.
+    within `limits.lease` seconds, until it was begun `limits.attempts` times; no board is left of a job that
+    has ended.
     """
 
     def __init__(self, ports: Ports, limits: Limits) -> None: ...

@@ -19,6 +19,7 @@ class Leases[Key: Hashable]:
         self._ends: dict[Key, float] = {}  # in the order they were given
         self._begun: set[Key] = set()
         self._tried: Counter[Key] = Counter()
+        self._begins: Counter[Key] = Counter()
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -37,8 +38,9 @@ class Leases[Key: Hashable]:
         for one in self._from(key):
             if one == key or one not in self._begun:
                 self._ends[one] = now + self._seconds
-        if key in self._ends:
+        if key in self._ends and key not in self._begun:
             self._begun.add(key)
+            self._begins[key] += 1
 
     def _from(self, key: Key) -> list[Key]:
         """`key` and what was given after it: that is all there is, if nobody wants `key` any more."""
@@ -55,8 +57,8 @@ class Leases[Key: Hashable]:
         self._begun.discard(key)
 
     def spent(self, key: Key) -> bool:
-        """Whether `key` was given as often as it may be."""
-        return self._tried[key] >= self._attempts
+        """Whether `key` was begun as often as it may be. That nobody was there to begin it is not its fault."""
+        return self._begins[key] >= self._attempts
 
     def expired(self, now: float) -> list[Key]:
         """Those without a sign of life for too long. They end when somebody ends them."""
@@ -70,3 +72,4 @@ class Leases[Key: Hashable]:
         """It will not be asked for again."""
         self.end(key)
         self._tried.pop(key, None)
+        self._begins.pop(key, None)

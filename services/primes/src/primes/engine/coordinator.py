@@ -147,6 +147,7 @@ class Coordinator:
         elif news.happened is Happened.DONE:
             self._collect(run, tile, {news.worker: news.seconds})
         elif news.order.attempt == self._leases.attempt((run.job.id, tile)):
+            self._leases.renew((run.job.id, tile), self._now())  # whoever lost it had begun it
             self._jobs.count(lost=1)
             self._jobs.update(run.job.id, lambda status: {"lost": status.lost + 1})
             self._retry(run, tile, news.reason)
