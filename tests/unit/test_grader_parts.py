@@ -16,6 +16,7 @@ from lab.grader import Inconclusive, Scenario, view
 from lab.grader.catalogue import checks_of
 from lab.grader.engines import EngineInvalid, EngineSource, engine_source, mutants, require_contract
 from lab.grader.grade import grade
+from lab.grader.leaks import Leaked
 from lab.grader.outcome import Budget, said
 from lab.grader.process import Judge, Order, Reply
 from lab.grader.shrink import shrink
@@ -99,6 +100,7 @@ def test_an_assertion_says_its_message() -> None:
     assert said(AssertionError("1 of 2\nassert 1 == 2")) == "1 of 2"
     assert said(AssertionError("assert 1 == 2")) == "assert 1 == 2"
     assert said(ValueError("no")) == "ValueError: no"
+    assert said(Leaked("threads left behind")) == "threads left behind"
 
 
 T1 = Challenge("T1", "", "", "downloader")

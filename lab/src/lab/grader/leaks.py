@@ -1,7 +1,7 @@
 """What a block of code left behind: threads, child processes, open files, shared memory."""
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import psutil
 
 __all__ = ["Leaked", "nothing_left"]
 
-SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY, SHOWN = Path("/dev/shm"), 5
 
 
 class Leaked(AssertionError):
@@ -30,8 +30,13 @@ def nothing_left(*, shared_memory: bool = True) -> Iterator[None]:
     left["shared memory"] = sorted(shared - _used_by_others(shared)) if shared else []
     if any(left.values()):
         raise Leaked(
-            "; ".join(f"{kind} left behind: {', '.join(names)}" for kind, names in left.items() if names)
+            "; ".join(f"{kind} left behind: {_some(names)}" for kind, names in left.items() if names)
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _things() -> Mapping[str, set[str]]:

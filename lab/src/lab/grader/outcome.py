@@ -52,5 +52,8 @@ class Outcome:
 def said(error: BaseException | None) -> str:
     """What an exception says, without its traceback; of an assertion with a message, only that."""
     text = "".join(traceback.format_exception_only(error)).strip()
-    message, _, compared = text.removeprefix("AssertionError: ").partition("\nassert ")
+    if isinstance(error, AssertionError):
+        kind = type(error)
+        text = text.removeprefix(f"{kind.__module__}.").removeprefix(f"{kind.__qualname__}: ")
+    message, _, compared = text.partition("\nassert ")
     return message or f"assert {compared}"
