@@ -97,7 +97,7 @@ def plain(*segment: str) -> Count:
 
     def run(limit: int, count: int) -> Measured:
         command, began = (
-            [sys.executable, str(Path(__file__).with_name("primes_plain.py")), str(limit), *segment],
+            [sys.executable, str(Path(__file__).with_name("by_numpy.py")), str(limit), *segment],
             time.perf_counter(),
         )
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -55,10 +55,11 @@ def _load(module: str, name: str, workspace: Path) -> object:
         return importlib.import_module(f"{module}.{homes[name]}")
     path = workspace / f"{module}.py"
     spec = importlib.util.spec_from_file_location(f"mine_{module}", path)
-    if spec is None or spec.loader is None or not path.exists():
+    if spec is None or not path.exists():
         raise EngineUnavailable(f"{path} does not exist: write your engine there first")
     mine = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(mine)
+    # Its text, never kept bytecode: what is saved twice within a second may be as long as before.
+    exec(compile(path.read_bytes(), path, "exec"), vars(mine))
     return mine
 
 

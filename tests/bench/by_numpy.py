@@ -1,4 +1,4 @@
-"""The sieve of odd numbers that anybody would write with numpy: `python primes_plain.py LIMIT [SEGMENT]`.
+"""The sieve of odd numbers that anybody would write with numpy: `python by_numpy.py LIMIT [SEGMENT]`.
 
 Without SEGMENT the whole range is one array; with it, so many odd numbers at a time. Prints how many primes there
 are. A peer, so nothing here is ours.
