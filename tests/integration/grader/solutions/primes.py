@@ -165,8 +165,6 @@ class PrimeCalculator:
         with self._lock:
             self._stats[name] += 1
 
-    # The clerk.
-
     def _serve(self) -> None:
         while True:
             with self._lock:
@@ -198,17 +196,19 @@ class PrimeCalculator:
         self._look_for_the_silent()
 
     def _hand_out(self) -> None:
-        with self._lock:
-            jobs = [one.job for one in self._status.values() if one.state in GOES_ON]
-        for job in jobs:
+        for job in self._going_on():
             if job.id not in self._works:
                 self._begin(job)
         room = self._limits.ahead * self._crew.size() - sum(len(work.given) for work in self._works.values())
-        for job in jobs:
-            work = self._works[job.id]
-            while room > 0 and work.left:
+        for job in self._going_on():
+            work = self._works.get(job.id)
+            while work and room > 0 and work.left:
                 self._give(job, work)
                 room -= 1
+
+    def _going_on(self) -> list[Job]:
+        with self._lock:
+            return [one.job for one in self._status.values() if one.state in GOES_ON]
 
     def _begin(self, job: Job) -> None:
         tiles = plan(job, self._limits)
@@ -216,7 +216,9 @@ class PrimeCalculator:
         known = board.read(tiles)
         work = self._works[job.id] = Work(board, Tally(job, tiles), self._ports.clock.monotonic(), [])
         work.left = [tile for tile in tiles if tile not in known]
-        self._set(job.id, state=State.RUNNING, tiles=len(tiles))
+        with self._lock:
+            if self._status.get(job.id) == Status(job, State.QUEUED):
+                self._put(job.id, state=State.RUNNING)
         for tile, part in known.items():
             work.tally.add(tile, part)
         self._progress(job.id, work)
@@ -230,8 +232,7 @@ class PrimeCalculator:
         work.given[tile] = Given(attempt, self._ports.clock.monotonic() + self._limits.lease)
 
     def _read(self, news: News) -> None:
-        work = self._works.get(news.order.job)
-        tile = news.order.tile
+        work, tile = self._works.get(news.order.job), news.order.tile
         if work is None:
             return
         if news.happened is Happened.DONE:
