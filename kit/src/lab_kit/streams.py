@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, RedisError, ResponseError
@@ -50,15 +50,20 @@ class ConsumerStats:
     last_error: str | None = None
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, most: int = 0) -> Redis:
     """A client for which a dead Redis fails in 1.5 s; one retry at once hides a connection that went stale.
 
     So a write may happen twice. Timeouts are not retried; a command must not BLOCK for longer than they last.
+    Who finds `most` connections in use waits for one. Without a number it fails at a hundred.
     """
-    return Redis.from_url(
-        url, decode_responses=True, encoding_errors="backslashreplace", socket_timeout=SOCKET_TIMEOUT,
-        socket_connect_timeout=1, health_check_interval=30, retry=Retry(NoBackoff(), 1, (ConnectionError,)),
-    )  # fmt: skip
+    retry = Retry(NoBackoff(), 1, (ConnectionError,))
+    options: dict[str, Any] = {
+        "decode_responses": True, "encoding_errors": "backslashreplace", "socket_timeout": SOCKET_TIMEOUT,
+        "socket_connect_timeout": 1, "health_check_interval": 30, "retry": retry,
+    }  # fmt: skip
+    if most:
+        return Redis.from_pool(BlockingConnectionPool.from_url(url, max_connections=most, **options))
+    return Redis.from_url(url, **options)
 
 
 async def publish(redis: Redis, stream: str, message: Message, maxlen: int = 10_000) -> str:

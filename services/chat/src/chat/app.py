@@ -33,6 +33,7 @@ from lab_kit.streams import Consumer, connect
 from lab_kit.timeline import Timeline
 
 NAME, LOBBY = "chat", "general"
+REDIS_CONNECTIONS = 32  # however many clients come back at the same moment
 
 
 def build(settings: Settings) -> Service:
@@ -46,7 +47,7 @@ class House:
     def __init__(self, settings: Settings) -> None:
         self.settings, self.replica = settings, secrets.token_hex(4)
         self.timeline, self.faults, self.metrics = Timeline(), Faults(*FAULTS), Metrics(NAME)
-        self.redis = connect(settings.redis_url)
+        self.redis = connect(settings.redis_url, most=REDIS_CONNECTIONS)
         self._held: list[tuple[str, Frame]] = []
         self.host: EngineHost[Hub] = EngineHost(self._build_engine, unfinished=self._seats)
         self.wire = WireMetrics(self.metrics, lambda: self.host.name)

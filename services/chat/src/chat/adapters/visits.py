@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from chat.adapters.bulletin import Bulletin
 from chat.adapters.feed import Feed, Followed
 from chat.adapters.log import RoomLog, append, channel, room_of
 from chat.adapters.rooms import RoomStore, UnknownRoom
@@ -48,6 +49,7 @@ class Visits:
         self._here: dict[str, set[Session]] = defaultdict(set)
         self._devices: dict[str, set[Session]] = defaultdict(set)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._bulletin = Bulletin(lambda room, frame: self._hub().publish(room, frame))
 
     async def do(self, session: Session, request: Message) -> None:
         """Raises `ChatError`."""
@@ -111,11 +113,14 @@ class Visits:
             for session in self._devices.get(where.removeprefix("chat:inbox:"), ()):
                 self._hub().send(session.connection, frames.frame(text.encode()))
                 self._begin(self._open(session, _notice(text)))
-            return
-        kind = Kind.PRESENCE if text[:1] == "p" else Kind.TYPING
+            return None
         user, _, message = text[1:].partition("\n")
-        room, born = room_of(where), asyncio.get_running_loop().time()
-        self._hub().publish(room, frames.frame(message.encode(), kind, f"{kind.name}/{room}/{user}", born))
+        room, data = room_of(where), message.encode()
+        if text[:1] == "p":
+            return self._bulletin.tell(room, user, data)
+        born = asyncio.get_running_loop().time()
+        self._hub().publish(room, frames.frame(data, Kind.TYPING, f"typing/{room}/{user}", born))
+        return None
 
     async def _join(self, session: Session, request: Join) -> None:
         name = _canonical(session.user, request.room)
