@@ -10,3 +10,4 @@ if docker info >/dev/null 2>&1; then
 fi
 if [ -x .venv/bin/lab ]; then .venv/bin/lab down; fi
 rm -rf .venv .lab .bench .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+find . -name __pycache__ -type d -prune -exec rm -rf {} +
