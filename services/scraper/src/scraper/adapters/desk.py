@@ -75,7 +75,8 @@ class Desk:
         record = await self._registry.add(crawl, trace)
         try:
             async with self._host.use() as engine:
-                await engine.submit(crawl)
+                with suppress(Conflict):  # `follow` has found the record, and was faster
+                    await engine.submit(crawl)
         except Exception:
             await self._registry.remove(crawl_id)
             raise
