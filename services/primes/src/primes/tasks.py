@@ -124,6 +124,7 @@ def main() -> None:
     logs = configure("primes-worker", settings.log_level, settings.redis_url)
     try:
         exporter.start()
+        signals.worker_ready.connect(exporter.join, weak=False)
         quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
         level, name = settings.log_level.upper(), f"primes@{_host()}-{os.getpid()}"
         app.worker_main(["worker", "--loglevel", level, "--hostname", name, *quiet])

@@ -64,8 +64,11 @@ class Exporter:
         self._server = ThreadingHTTPServer((settings.host, settings.port), self._handler())
 
     def start(self) -> None:
-        for work, name in ((self._server.serve_forever, "metrics"), (self._report, "crew")):
-            threading.Thread(target=work, name=name, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+
+    def join(self, **_: Any) -> None:
+        """The worker takes orders now: whoever is still starting is nobody to count on."""
+        threading.Thread(target=self._report, name="crew", daemon=True).start()
 
     def leave(self) -> None:
         self._telegraph.leave(self._name, self._settings.primes_workers, self._kernel)
