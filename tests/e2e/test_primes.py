@@ -23,6 +23,7 @@ def test_who_is_killed_costs_no_tile(stack: Stack, victim: str) -> None:
     ended: dict[str, Any] = eventually(lambda: _ended(job), 120, lambda: str(get(job)))
     assert (ended["state"], ended["answer"]) == ("done", {"count": COUNT}), ended["error"]
     ask("DELETE", job)
+    eventually(lambda: stack.health().get(victim), 60)
 
 
 def _ended(job: str) -> dict[str, Any] | None:
