@@ -68,7 +68,7 @@ def _quantiles(histogram: str) -> tuple[Query, ...]:
 def _fan_out() -> Panel:
     return Panel(
         "Fan-out latency, in the service",
-        "From arrival to the socket of one client in 64: with one slow reader, does it rise for all the others?",
+        "From arrival to the socket, of a sample: with one slow reader, does it rise for all the others?",
         "s",
         _quantiles("chat_fan_out_seconds"),
         by_engine=True,

@@ -55,12 +55,10 @@ class WebSocket(asyncio.Protocol):
         metrics: WireMetrics,
         refuse: Callable[[Request], str],
         max_size: int,
-        *,
-        sampled: bool,
     ) -> None:
         self.user, self.blocked, self.stalled = "", False, False
         self.session: Any = None
-        self._handler, self._metrics, self._refuse, self._sampled = handler, metrics, refuse, sampled
+        self._handler, self._metrics, self._refuse = handler, metrics, refuse
         self._protocol = ServerProtocol(max_size=max_size, logger=quiet)
         self._fragments: list[bytes] = []
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
@@ -119,7 +117,7 @@ class WebSocket(asyncio.Protocol):
                 sent = 0  # the transport finds out why
         if sent < len(data):
             self._transport.write(data[sent:])
-        if self._sampled and batch.born:
+        if batch.born and not metrics.frames % metrics.every:
             metrics.took(self._loop.time() - batch.born)
 
     def ping(self) -> None:

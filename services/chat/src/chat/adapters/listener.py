@@ -1,7 +1,6 @@
 """The WebSocket port: accepts, refuses strangers, and sends everybody away with a time to come back."""
 
 import asyncio
-import itertools
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from lab_kit.faults import Fault, Faults
 
 __all__ = ["FAULTS", "Listener"]
 
-MAX_SIZE, BACKLOG, SAMPLED = 64 * 1024, 4096, 64
+MAX_SIZE, BACKLOG = 64 * 1024, 4096
 SPREAD = 0.002  # seconds for each client between the first and the last who shall come back
 FIRST_BACK, LAST_BACK, CLOSE_SECONDS = 0.5, 10.0, 1.0
 FAULTS = (
@@ -48,7 +47,6 @@ class Listener:
     ) -> None:
         self._handler, self._metrics, self._faults, self._here = handler, metrics, faults, here
         self._origins, self._most = frozenset(origins), most
-        self._numbers = itertools.count()
         self._server: asyncio.Server | None = None
         self.port = 0
 
@@ -77,6 +75,7 @@ class Listener:
         while True:
             await asyncio.sleep(1.0)
             here = [connection for connection in self._here() if isinstance(connection, WebSocket)]
+            self._metrics.sample(len(here))
             self._stall(here)
             for connection in here if self._faults.magnitude("drop-connection") else ():
                 if self._faults.drawn("drop-connection"):
@@ -92,8 +91,7 @@ class Listener:
             connection.stall(True)
 
     def _accept(self) -> WebSocket:
-        sampled = next(self._numbers) % SAMPLED == 0
-        return WebSocket(self._handler, self._metrics, self._refuse, MAX_SIZE, sampled=sampled)
+        return WebSocket(self._handler, self._metrics, self._refuse, MAX_SIZE)
 
     def _refuse(self, request: Request) -> str:
         """Why not; empty for who may come in. A browser always says which page it is that asks (RFC 6454)."""

@@ -50,7 +50,7 @@ async def _run(engine: type[Hub]) -> None:
     wire, loop = WireMetrics(Metrics("tryout"), lambda: "mine"), asyncio.get_running_loop()
     table = Table(hub)
     server = await loop.create_server(
-        lambda: WebSocket(table, wire, lambda request: "", 8192, sampled=False), "127.0.0.1", 0
+        lambda: WebSocket(table, wire, lambda request: "", 8192), "127.0.0.1", 0
     )
     url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     try:
