@@ -53,6 +53,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, report: dict[str, str]) -> "
         report["from there to the first panel"] = f"{time.monotonic() - ready:.1f} s"
         yield lab
     finally:
+        lab.redis.close()
         lab.down(data=True)
     assert lab.left(data=True) == []
 
