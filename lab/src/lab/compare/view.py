@@ -12,9 +12,9 @@ from rich.table import Table
 from lab.compare.result import Comparison, Spread
 from lab.experiments.view import number
 from lab.learner.live import Live
-from lab.learner.view import console
 from lab.load.reports import FLOW, Job, Progress
 from lab.load.view import line
+from lab.terminal import columns, console
 
 __all__ = ["as_json", "print_comparison", "progress"]
 
@@ -43,17 +43,17 @@ def print_comparison(live: Live, job: Job, rounds: int, found: Comparison) -> No
 
     shown = console()
     if found.samples:
-        shown.print(_table(found))
+        shown.print(_table(found, shown))
+    if found.samples and shown.is_terminal:
         shown.print(in_terminal(found, min(shown.width, 100)), markup=False)
     for engine, reason in found.left_out.items():
         shown.print(f"{engine} is left out: {reason}", markup=False, soft_wrap=True)
     shown.print(_conditions(live, job, rounds, found), style="dim", markup=False)
 
 
-def _table(found: Comparison) -> Table:
+def _table(found: Comparison, shown: Console) -> Table:
     method, name = found.what
-    table = Table(title=escape(name if method == FLOW else f"{method} {name}"), title_justify="left")
-    table.add_column("")
+    table = columns(shown, "", title=escape(name if method == FLOW else f"{method} {name}"))
     for engine in found.engines:
         table.add_column(engine, justify="right")
     for metric, row in found.table().items():

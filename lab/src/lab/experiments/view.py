@@ -14,7 +14,7 @@ from rich.table import Table
 from lab.challenges import Challenge
 from lab.experiments import Experiment, Finding, Verdict
 from lab.experiments.run import Result
-from lab.learner.view import console
+from lab.terminal import console
 
 __all__ = ["as_json", "print_list", "print_prediction", "print_result", "progress"]
 

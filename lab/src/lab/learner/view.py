@@ -20,27 +20,17 @@ from lab.learner.hints import Hint
 from lab.learner.solution import Source
 from lab.learner.syllabus import Entry
 from lab.learner.workspace import Begun
+from lab.terminal import console
 
 __all__ = [
     "Terminal",
     "busy",
-    "console",
     "print_begun",
     "print_brief",
     "print_faults",
     "print_hint",
     "print_solution",
 ]
-
-PLAIN_WIDTH = 130  # columns where there is no terminal to ask
-
-
-def console() -> Console:
-    """Standard output; wide enough for whole sentences where it is no terminal."""
-    shown = Console(highlight=False)
-    if not shown.is_terminal:
-        shown.width = PLAIN_WIDTH
-    return shown
 
 
 def print_brief(text: str) -> None:

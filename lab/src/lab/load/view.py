@@ -10,21 +10,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from lab.load.reports import FLOW, Entry, Job, Progress, Summary
+from lab.terminal import columns, console, plain
 
 __all__ = ["as_json", "line", "print_summary", "progress", "verdict"]
 
-WIDTH = 130  # columns where there is no terminal to ask
 MIB = 2**20
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[Progress], None]]:
     """Yield what shows progress: one line that changes on a terminal, else one line each."""
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield lambda now: console.print(line(now), soft_wrap=True)
+    shown = Console(stderr=True, highlight=False)
+    if not shown.is_terminal:
+        yield lambda now: shown.print(line(now), soft_wrap=True)
         return
-    with console.status("starting ...") as status:
+    with shown.status("starting ...") as status:
         yield lambda now: status.update(line(now))
 
 
@@ -41,15 +41,13 @@ def line(now: Progress) -> str:
     return ", ".join([*parts, f"failures: {now.failures}"])
 
 
-def print_summary(summary: Summary, console: Console | None = None) -> None:
+def print_summary(summary: Summary, shown: Console | None = None) -> None:
     """Print the tables: what was done and how long it took, then the errors by kind."""
-    console = console or Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH
-    console.print(_entries(summary))
+    shown = plain(shown) if shown else console()
+    shown.print(_entries(summary, shown))
     if summary.errors:
-        console.print(_errors(summary))
-    console.print(verdict(summary))
+        shown.print(_errors(summary, shown))
+    shown.print(verdict(summary))
 
 
 def verdict(summary: Summary) -> str:
@@ -75,8 +73,8 @@ def as_json(job: Job, summary: Summary) -> str:
     return json.dumps({"load": asdict(job), "ok": summary.ok, **asdict(summary)}, indent=1)
 
 
-def _entries(summary: Summary) -> Table:
-    table = Table()
+def _entries(summary: Summary, shown: Console) -> Table:
+    table = columns(shown)
     table.add_column("what", overflow="fold")
     for title in ("count", "failed", "per s", "p50", "p95", "p99", "MiB/s"):
         table.add_column(title, justify="right")
@@ -98,8 +96,8 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def _errors(summary: Summary) -> Table:
-    table = Table("error", "where")
+def _errors(summary: Summary, shown: Console) -> Table:
+    table = columns(shown, "error", "where")
     table.add_column("count", justify="right")
     for problem in summary.errors:
         table.add_row(escape(problem.error), _name(problem.method, problem.name), str(problem.count))

@@ -4,15 +4,13 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from rich.console import Console
 from rich.table import Table
 
 from lab.progress.record import VERSION
 from lab.progress.summary import Standing, suggested
+from lab.terminal import console
 
 __all__ = ["as_json", "overview", "print_table"]
-
-PLAIN_WIDTH = 130  # columns where there is no terminal to ask
 
 
 def as_json(every: Sequence[Standing]) -> str:
@@ -28,11 +26,9 @@ def as_json(every: Sequence[Standing]) -> str:
     )
 
 
-def print_table(every: Sequence[Standing], console: Console | None = None) -> None:
+def print_table(every: Sequence[Standing]) -> None:
     """Each challenge with what was done, and what is next."""
-    shown = console or Console(highlight=False)
-    if not shown.is_terminal:
-        shown.width = PLAIN_WIDTH
+    shown = console()
     table = Table("", "challenge", "state", box=None, pad_edge=False)
     for column in ("checks", "tries", "hints"):
         table.add_column(column, justify="right")

@@ -70,7 +70,7 @@ def print_table(state: LabState | None) -> None:
     """Print each component with state, address, pid, seconds to ready and restarts."""
     from rich.table import Table
 
-    from lab.learner.view import console
+    from lab.terminal import console
 
     if state is None:
         print("No lab is running here. Start it with: lab up")
