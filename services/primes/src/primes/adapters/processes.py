@@ -72,7 +72,8 @@ class ProcessCrew:
     def give(self, order: Order, deadly: bool = False) -> None:
         """A `deadly` order kills its worker: a fault, to be seen on the dashboard."""
         self._hire()
-        self._waiting.append((order, deadly))
+        add = self._waiting.append if order.attempt == 1 else self._waiting.appendleft
+        add((order, deadly))
         self._hand_out()
 
     def news(self, timeout: float) -> Sequence[News]:

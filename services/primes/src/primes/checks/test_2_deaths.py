@@ -85,6 +85,18 @@ def test_each_tile_counts_once(engine: type[PrimeCalculator]) -> None:
         assert status.done == status.tiles, f"{status.done} of {status.tiles} tiles are counted"
 
 
+def test_what_came_late_is_not_given_again(engine: type[PrimeCalculator]) -> None:
+    """When all workers fall silent, and come back with their results, these count, and the job goes on."""
+    world = World(lambda order, number: ZOMBIE if number < 3 else WELL, away=(1.0, 1000.0))
+    calculator = world.engine(engine)
+    calculator.submit(JOB)
+    [status] = world.settled(calculator, JOB)
+    calculator.stop(0.0)
+    require_right(status, "all workers were away for a while")
+    twice = [tile for (_, tile), times in world.boards.computed.items() if times > 1]
+    assert not twice, f"it came late, was counted, and was given again: {twice[0]}"
+
+
 def test_what_is_written_is_not_computed_again(engine: type[PrimeCalculator]) -> None:
     """A worker that wrote its part and died before saying so has done its work."""
     for mishap in (WROTE_AND_DIED, WROTE_UNHEARD):

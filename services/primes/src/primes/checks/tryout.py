@@ -37,6 +37,13 @@ def tryout(engine: type[PrimeCalculator], console: Console | None = None) -> boo
 
 def _run(calculator: PrimeCalculator, console: Console) -> dict[str, Status]:
     calculator.start([])
+    try:
+        return _followed(calculator, console)
+    finally:
+        calculator.stop(0.0)
+
+
+def _followed(calculator: PrimeCalculator, console: Console) -> dict[str, Status]:
     for job, _ in JOBS.values():
         calculator.submit(job)
     columns = (TextColumn("{task.description:>22}"), BarColumn(), MofNCompleteColumn(), TextColumn("tiles"))
@@ -47,9 +54,7 @@ def _run(calculator: PrimeCalculator, console: Console) -> dict[str, Status]:
                 bars.update(bar, completed=now.done, total=now.tiles)
                 turns += 0.1
             bars.update(bar, completed=now.done, total=now.tiles)
-    ends = {name: calculator.status(job.id) for name, (job, _) in JOBS.items()}
-    calculator.stop(0.0)
-    return ends
+    return {name: calculator.status(job.id) for name, (job, _) in JOBS.items()}
 
 
 def _told(ends: dict[str, Status], console: Console) -> bool:

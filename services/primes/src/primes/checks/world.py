@@ -106,12 +106,13 @@ class World:
         speeds: Sequence[float] = (1.0, 1.0, 1.0),
         boards: Boards | None = None,
         prefetch: int = 1,
+        away: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         self.clock, self.boards = SimulatedClock(), boards or Boards()
         self.ended: list[Status] = []
         self.began: list[tuple[float, Order]] = []
         self.silent = self.closed = False
-        self._script, self._speeds, self._prefetch = script, list(speeds), prefetch
+        self._script, self._speeds, self._prefetch, self._away = script, list(speeds), prefetch, away
         self._queue: deque[Order] = deque()
         self._hands: list[deque[Order]] = [deque() for _ in speeds]
         self._events: list[tuple[float, int, Callable[[], News | None]]] = []
@@ -144,10 +145,12 @@ class World:
         return [engine.status(job.id) for job in jobs]
 
     def size(self) -> int:
-        return len(self._speeds)
+        """None while they are `away`: whoever is at work then is not heard of."""
+        return 0 if self._away[0] <= self.seconds < self._away[1] else len(self._speeds)
 
     def give(self, order: Order) -> None:
-        self._queue.append(order)
+        add = self._queue.append if order.attempt == 1 else self._queue.appendleft
+        add(order)
         self._hand_out()
 
     def interrupt(self) -> None:

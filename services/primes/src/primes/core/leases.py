@@ -9,20 +9,23 @@ __all__ = ["Leases"]
 class Leases[Key: Hashable]:
     """A lease lasts `seconds` from its last sign of life. Times are seconds of one monotonic clock.
 
-    Orders are begun in the order they were given. So one that waits lives by the signs of those given before it,
-    also of those that nobody wants any more; one that was overtaken has been lost with somebody, and ends by
-    itself. Not thread-safe: its owner calls it.
+    Orders are begun in the order they were given, those given again first. So one that waits lives by the signs of
+    those before it, also of those that nobody wants any more; one that was overtaken has been lost with somebody,
+    and ends by itself. Not thread-safe: its owner calls it.
     """
 
     def __init__(self, seconds: float, attempts: int) -> None:
         self._seconds, self._attempts = seconds, attempts
-        self._ends: dict[Key, float] = {}  # in the order they were given
+        self._ends: dict[Key, float] = {}  # in the order in which they are begun
         self._begun: set[Key] = set()
         self._tried: Counter[Key] = Counter()
         self._begins: Counter[Key] = Counter()
 
     def __len__(self) -> int:
         return len(self._ends)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._ends
 
     def attempt(self, key: Key) -> int:
         """How often `key` was given so far."""
@@ -32,6 +35,12 @@ class Leases[Key: Hashable]:
         """`key` was given to somebody."""
         self._tried[key] += 1
         self._ends[key] = now + self._seconds
+        if self._tried[key] > 1:
+            self._ends = dict(sorted(self._ends.items(), key=lambda lease: self._turn(lease[0])))
+
+    def _turn(self, key: Key) -> int:
+        """What has begun, what was given again, and the rest."""
+        return 0 if key in self._begun else 1 if self._tried[key] > 1 else 2
 
     def renew(self, key: Key, now: float) -> None:
         """A sign of life from whoever works at `key`. A lease that has ended stays ended."""
@@ -43,7 +52,7 @@ class Leases[Key: Hashable]:
             self._begins[key] += 1
 
     def _from(self, key: Key) -> list[Key]:
-        """`key` and what was given after it: that is all there is, if nobody wants `key` any more."""
+        """`key` and what is begun after it: that is all there is, if nobody wants `key` any more."""
         given = list(self._ends)
         return given[given.index(key) :] if key in self._ends else given
 

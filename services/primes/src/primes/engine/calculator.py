@@ -14,7 +14,7 @@ __all__ = ["PrimeCalculator"]
 
 
 class PrimeCalculator(Contract):
-    """See the contract."""
+    """See the contract. Its thread is a daemon: a program that ends without `stop` ends all the same."""
 
     coordinator = Coordinator
     jobs = Jobs
@@ -23,11 +23,11 @@ class PrimeCalculator(Contract):
         self._limits = limits or Limits()
         self._jobs = self.jobs(cast(threading.Lock, ports.lock("jobs")), self._limits.jobs)
         self._coordinator = self.coordinator(ports, self._limits, self._jobs)
-        self._thread = ports.executor("coordinator", 1)
+        self._thread = threading.Thread(target=self._coordinator.run, name="coordinator", daemon=True)
 
     def start(self, jobs: Sequence[Job]) -> None:
         self._jobs.take_over(jobs)
-        self._thread.submit(self._coordinator.run)
+        self._thread.start()
 
     def submit(self, job: Job) -> str:
         validate(job, self._limits)
@@ -63,6 +63,7 @@ class PrimeCalculator(Contract):
     def stop(self, deadline: float) -> Sequence[Job]:
         self._jobs.close(deadline)
         self._coordinator.crew.interrupt()
-        self._thread.shutdown()
+        if self._thread.is_alive():
+            self._thread.join()
         self._coordinator.crew.close()
         return self._jobs.unfinished()

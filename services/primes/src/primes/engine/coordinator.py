@@ -169,18 +169,23 @@ class Coordinator:
             run.waiting.appendleft(tile)
 
     def _take_back(self, run: Run, tile: Tile) -> None:
-        run.given -= 1
-        self._leases.end((run.job.id, tile))
+        """Out of somebody's hands; or, when its part comes late, out of those that wait to be given again."""
+        key = (run.job.id, tile)
+        if key in self._leases:
+            run.given -= 1
+            self._leases.end(key)
+        elif tile in run.waiting:
+            run.waiting.remove(tile)
 
     def _collect(self, run: Run, tile: Tile, busy: Mapping[str, float]) -> bool:
         """Whether the part of `tile` is there. It counts once, however often it comes."""
         part = run.board.read([tile]).get(tile)
         if part is None:
             return False
+        self._take_back(run, tile)
         if tile in run.tally:
             self._note_again(run, sum(busy.values()) > 0)
             return True
-        self._take_back(run, tile)
         self._count(run, tile, part, busy)
         if run.tally.complete:
             self._finish(run)
