@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
@@ -67,10 +68,11 @@ class Watched:
         self._done += news.happened is Happened.DONE
         if news.happened is not Happened.BEGAN:
             return
+        now = time.monotonic()
         if self._tile is None and self._done >= 3 and self._strike(news):
-            self._tile, self._struck = news.order.tile, time.monotonic()
+            self._tile, self._struck = news.order.tile, now
         elif self._tile == news.order.tile and self.recovery is None:
-            self.recovery = time.monotonic() - self._struck
+            self.recovery = now - self._struck
 
 
 def ended(crew: Watched, board: Callable[[Job, int], Board]) -> Status:
@@ -97,11 +99,11 @@ def struck_process(crew: ProcessCrew, victim: str, news: News) -> bool:
     return news.worker == victim
 
 
-def remote(workers: int, times: int) -> Iterator[Round]:
-    """One of the workers is killed, with its child, each time the eldest; at once another one starts."""
+def remote(workers: int, whole: bool, times: int) -> Iterator[Round]:
+    """The eldest loses its child, which it replaces; or it is killed `whole`, and at once another one starts."""
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as url:
         os.environ |= {"REDIS_URL": url, "PRIMES_KERNEL": KERNEL, "PRIMES_WORKERS": "1", "LOG_LEVEL": "error"}
-        redis, settings, staff = redis_client(url), Settings(), Staff(workers)
+        redis, settings, staff = redis_client(url), Settings(), Staff(workers, whole)
         try:
             for _ in range(times):
                 while not staff.ready(redis):
@@ -115,8 +117,8 @@ def remote(workers: int, times: int) -> Iterator[Round]:
 class Staff:
     """Whole Celery workers, as a supervisor keeps them: who dies is replaced."""
 
-    def __init__(self, workers: int) -> None:
-        self._workers = [worker() for _ in range(workers)]
+    def __init__(self, workers: int, whole: bool) -> None:
+        self._whole, self._workers = whole, [worker() for _ in range(workers)]
 
     def ready(self, redis: Any) -> bool:
         """Whether all of them take orders, and the dead are forgotten."""
@@ -130,13 +132,17 @@ class Staff:
         return {one.pid for one in self._workers}
 
     def struck(self, news: News) -> bool:
-        """Kills the eldest if it told `news`."""
+        """Kills the eldest, or its child, if it told `news`."""
         victim = self._workers[0]
         if f"-{victim.pid}-" not in news.worker:
             return False
-        os.killpg(victim.pid, signal.SIGKILL)
-        victim.wait()
-        self._workers = [*self._workers[1:], worker()]
+        if self._whole:
+            os.killpg(victim.pid, signal.SIGKILL)
+            victim.wait()
+            self._workers = [*self._workers[1:], worker()]
+        else:
+            [child] = psutil.Process(victim.pid).children()
+            child.kill()
         return True
 
     def end(self) -> None:
@@ -169,8 +175,9 @@ def valkey(folder: Path) -> Iterator[str]:
 
 KINDS: dict[str, tuple[str, Callable[[int], Iterator[Round]]]] = {
     "local": ("a process of the local crew", local),
-    "remote": ("one of two Celery workers", partial(remote, 2)),
-    "alone": ("the only Celery worker, started again at once", partial(remote, 1)),
+    "child": ("the child of one of two Celery workers", partial(remote, 2, False)),
+    "remote": ("one of two whole Celery workers", partial(remote, 2, True)),
+    "alone": ("the only Celery worker, started again at once", partial(remote, 1, True)),
 }
 
 

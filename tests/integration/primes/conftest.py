@@ -15,6 +15,8 @@ import pytest
 import urllib3
 from tests.integration.service import eventually, free_port
 
+from primes.adapters.memory import sweep
+
 FINAL = {"done", "failed", "cancelled"}
 
 
@@ -133,6 +135,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     yield start
     for process in reversed(started):
         process.end()
+    sweep()  # as the next service would: who is killed cannot clean up
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Any
 from lab_kit.faults import Faults
 from lab_kit.metrics import EngineMetrics, Metrics
 from primes.adapters.faults import FaultyCrew
-from primes.adapters.memory import memory_board
+from primes.adapters.memory import memory_board, sweep
 from primes.adapters.processes import ProcessCrew
 from primes.config import Settings
 from primes.contract import Board, Crew, Job
@@ -24,6 +24,8 @@ class Crews:
         self._service = metrics.service
         self._hired: MeasuredCrew | None = None
         self._client: Any = None
+        if settings.primes_crew == "processes":
+            sweep()
 
     @property
     def size(self) -> int:

@@ -1,25 +1,35 @@
-"""Boards in shared memory: a worker writes its part into a row, and nothing is pickled or sent."""
+"""Boards in shared memory: a worker writes its part into a row, and nothing is pickled or sent.
 
+A segment outlives whoever is killed together with Python's resource tracker. So its maker holds a lock on it,
+which ends with the process however that ends, and whoever starts sweeps away those that nobody holds.
+"""
+
+import fcntl
+import os
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 
 from primes.contract import Job, Part, Tile, Unavailable
 from primes.core.record import READY, SIZE, pack, unpack
 
-__all__ = ["MemoryBoard", "Rows", "memory_board"]
+__all__ = ["MemoryBoard", "Rows", "memory_board", "sweep"]
+
+FOLDER, PREFIX = Path("/dev/shm"), "primes-"
 
 
 class MemoryBoard:
     """The engine's side: it made the segment, and unlinks it.
 
-    Python's resource tracker knows of it, so that it also goes when this process is killed.
+    Python's resource tracker knows of it, so that it also goes when this process alone is killed.
     """
 
     def __init__(self, tiles: int) -> None:
-        self._memory = SharedMemory(create=True, size=(tiles + 1) * SIZE)
+        self._memory, self._lock = _created((tiles + 1) * SIZE)
         self.name = self._memory.name
         self._open = True
 
@@ -38,8 +48,46 @@ class MemoryBoard:
             self._open = False
             self._memory.unlink()  # first: a name without anybody who maps it would look left behind
             self._memory.close()
+            if self._lock is not None:
+                os.close(self._lock)
 
     discard = close
+
+
+def _created(size: int) -> tuple[SharedMemory, int | None]:
+    """A segment, and the descriptor with its lock; where the system has no such files, one that is never swept."""
+    name = f"{PREFIX}{secrets.token_hex(8)}"
+    try:
+        lock = _published(name, size)
+    except (AttributeError, OSError):
+        return SharedMemory(create=True, size=size), None
+    return SharedMemory(name), lock
+
+
+def _published(name: str, size: int) -> int:
+    """It gets its name last, so nobody ever sees it without its lock."""
+    lock = os.open(FOLDER, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.truncate(lock, size)
+        os.link(f"/proc/self/fd/{lock}", FOLDER / name, src_dir_fd=lock)  # linkat, for it follows the link
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def sweep() -> list[str]:
+    """Remove the segments whose makers have ended, whoever they were; their names."""
+    return [path.name for path in FOLDER.glob(f"{PREFIX}*") if _abandoned(path)]
+
+
+def _abandoned(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as segment:  # it has a maker, another user's, or is gone
+        fcntl.flock(segment, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+        return True
+    return False
 
 
 def memory_board(job: Job, tiles: int) -> MemoryBoard:

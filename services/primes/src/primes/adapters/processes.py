@@ -65,6 +65,10 @@ class ProcessCrew:
         """Those that live, ready or not. From any thread."""
         return sum(hand.process.poll() is None for hand in list(self._hands))
 
+    def idle(self) -> bool:
+        """Whether there is no order, neither in a queue nor in anybody's hands."""
+        return not self._waiting and not any(hand.orders for hand in self._hands)
+
     def pids(self) -> list[int]:
         """The worker processes of this moment."""
         return [hand.process.pid for hand in self._hands]

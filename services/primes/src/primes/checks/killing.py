@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import resource_tracker
@@ -9,12 +10,14 @@ from multiprocessing import resource_tracker
 from lab.grader.leaks import nothing_left
 from primes.adapters.memory import MemoryBoard, memory_board
 from primes.adapters.processes import ProcessCrew
-from primes.contract import Happened, Job, Limits, News, Ports, PrimeCalculator, State
+from primes.contract import Happened, Job, Limits, News, Ports, PrimeCalculator, State, Status
 
 __all__ = ["killed_at_work"]
 
 BEGINNINGS = (0, 4, 5)
-SECONDS = 30.0
+LIMITS = Limits(workers=2, tile=1 << 20)
+LISTENED = 1.5 * LIMITS.lease  # an engine that so long heard of nothing, and gave nothing, waits for ever
+SECONDS = 30.0  # the longest, for an engine that does not even listen
 
 
 class KillingCrew(ProcessCrew):
@@ -23,9 +26,12 @@ class KillingCrew(ProcessCrew):
     def __init__(self, workers: int) -> None:
         super().__init__(workers, kernel="numpy")
         self.began = self.killed = 0
+        self.listened = 0.0
 
     def news(self, timeout: float) -> Sequence[News]:
+        idle, began = self.idle(), time.monotonic()
         found = super().news(timeout)
+        self.listened = self.listened + time.monotonic() - began if idle else 0.0
         for news in found:
             if news.happened is Happened.BEGAN:
                 self._kill(int(news.worker.rpartition("-")[2]))
@@ -37,6 +43,15 @@ class KillingCrew(ProcessCrew):
                 os.kill(self.pids()[slot], signal.SIGKILL)
                 self.killed += 1
         self.began += 1
+
+
+def _ended(calculator: PrimeCalculator, job: Job, crew: KillingCrew) -> Status:
+    """How `job` ends; or where it is when nobody has anything to do, and the engine waits all the same."""
+    latest = time.monotonic() + SECONDS
+    while not (status := calculator.wait(job.id, 0.1)).state.final:
+        if crew.listened > LISTENED or time.monotonic() > latest:
+            break
+    return status
 
 
 def killed_at_work(engine: type[PrimeCalculator]) -> tuple[State, Mapping[str, int] | None, int]:
@@ -51,11 +66,11 @@ def killed_at_work(engine: type[PrimeCalculator]) -> tuple[State, Mapping[str, i
     try:
         with nothing_left():
             crew = KillingCrew(2)
-            calculator = engine(Ports(crew=lambda: crew, board=board), Limits(workers=2, tile=1 << 20))
+            calculator = engine(Ports(crew=lambda: crew, board=board), LIMITS)
             calculator.start([])
             job = Job(0, 20_000_000)
             calculator.submit(job)
-            status = calculator.wait(job.id, SECONDS)
+            status = _ended(calculator, job, crew)
             calculator.stop(0.0)
     finally:
         for one in boards:  # what was found to be left is not left for ever
