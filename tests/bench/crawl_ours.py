@@ -5,10 +5,12 @@ import asyncio
 import gc
 import time
 from dataclasses import fields
+from typing import Any
 from urllib.parse import urlsplit
 
 import uvloop
 from crawl_pages import LINK, said
+from redis.asyncio import Redis
 
 from lab_kit.coroutines import measured
 from lab_kit.metrics import Metrics
@@ -17,16 +19,28 @@ from lab_kit.timeline import Timeline
 from scraper.adapters.fetcher import HttpFetcher
 from scraper.adapters.frontier import RedisFrontier
 from scraper.adapters.hosts import AllowedHosts
+from scraper.adapters.leases import LeasedFetcher, Leases
 from scraper.adapters.memory import MemoryFrontier
 from scraper.adapters.registry import Registry
 from scraper.adapters.robots import parse_robots
-from scraper.contract import Crawl, Found, Frontier, Limits, Page, Ports, Status
+from scraper.contract import Crawl, Found, Limits, Page, Ports, Status
 from scraper.engine import Crawler
 from scraper.metrics import FetchMetrics
 
 
 def parse(body: bytes, content_type: str) -> Found:
     return Found(hrefs=[path.decode() for path in LINK.findall(body)])
+
+
+async def replica(redis: Redis, http: HttpFetcher) -> dict[str, Any]:
+    """The ports of an engine that shares its crawls and hosts with others."""
+    leases = Leases(redis, rest=1.0)
+    await leases.renew()
+    return {
+        "frontier": RedisFrontier(redis, leases),
+        "fetcher": LeasedFetcher(http, leases),
+        "ours": leases.holds,
+    }
 
 
 async def crawl(seed: str, workers: int, redis_url: str) -> str:
@@ -37,19 +51,19 @@ async def crawl(seed: str, workers: int, redis_url: str) -> str:
             urls.add(page.link.url)
 
     redis = connect(redis_url) if redis_url else None
-    frontier: Frontier = RedisFrontier(redis) if redis else MemoryFrontier(keep)
     metrics, timeline, ended = Metrics("scraper"), Timeline(), asyncio.Event()
     common = measured(metrics.of("reference", timeline), workers, timeline)
     hosts = AllowedHosts([urlsplit(seed).netloc], seed)
-    fetcher = HttpFetcher(hosts, connections=workers)
+    http = HttpFetcher(hosts, connections=workers)
+    shared = await replica(redis, http) if redis else {"frontier": MemoryFrontier(keep), "fetcher": http}
+    beating = [asyncio.create_task(shared["frontier"].beat())] if redis else []
 
     def finished(status: Status) -> None:
         ended.set()
 
     ports = Ports(
         **{one.name: getattr(common, one.name) for one in fields(common)},
-        fetcher=FetchMetrics(metrics).wrap(fetcher, "reference", time.perf_counter),
-        frontier=frontier,
+        **shared | {"fetcher": FetchMetrics(metrics).wrap(shared["fetcher"], "reference", time.perf_counter)},
         parse_page=parse,
         parse_robots=parse_robots,
         offload=asyncio.to_thread,
@@ -65,7 +79,10 @@ async def crawl(seed: str, workers: int, redis_url: str) -> str:
     await ended.wait()
     seconds = time.perf_counter() - began
     await crawler.stop(0.0)
-    await fetcher.close()
+    await http.close()
+    for beat in beating:
+        beat.cancel()
+    await asyncio.gather(*beating, return_exceptions=True)
     if redis:
         urls = {page["url"] async for page in Registry(redis).every_page(wanted.id) if not page["error"]}
         await redis.aclose()

@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from redis import Redis as SyncRedis
+from redis.asyncio import Redis
 
 from lab_kit.streams import connect
-from scraper.adapters.frontier import ALIVE, RedisFrontier
+from scraper.adapters.frontier import RedisFrontier
+from scraper.adapters.leases import ALIVE, Leases
 from scraper.contract import Crawl, FrontierUnavailable, Link, Page
 
 HOSTS = ("a.test", "b.test", "c.test")
@@ -17,13 +19,26 @@ def links(count: int, host: str = "a.test") -> list[Link]:
     return [Link(f"http://{host}/{number}") for number in range(count)]
 
 
+class AllHosts(Leases):
+    """Of a replica that believes it has every host: a link is one engine's all the same."""
+
+    def held(self) -> str:
+        return "1" * 256
+
+
+async def replica(redis: Redis) -> RedisFrontier:
+    leases = AllHosts(redis, rest=0.0)
+    await leases.renew()
+    return RedisFrontier(redis, leases)
+
+
 def together(url: str, work: Callable[[RedisFrontier, RedisFrontier], Awaitable[None]]) -> None:
     """Two engines of one crawl, each with a connection of its own."""
 
     async def both() -> None:
         first, second = connect(url), connect(url)
         try:
-            await work(RedisFrontier(first), RedisFrontier(second))
+            await work(await replica(first), await replica(second))
         finally:
             await first.aclose()
             await second.aclose()

@@ -121,7 +121,7 @@ def test_no_redirect_leads_into_our_network(monkeypatch: pytest.MonkeyPatch, pla
                     await done.wait()
                 await crawler.stop(0.0)
                 with pytest.raises(RobotsUnavailable):
-                    await Robots(ports, fetcher.get, 10).rules("http://moved.lab.test")
+                    await Robots(ports, lambda url, asked: fetcher.get(url), 10).of("http://moved.lab.test")
                 await fetcher.close()
                 return inside.connections
 

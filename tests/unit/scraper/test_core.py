@@ -13,6 +13,7 @@ from scraper.core.bucket import Bucket
 from scraper.core.headers import max_age, retry_after, robots_tag
 from scraper.core.retry import RetryBudget, backoff
 from scraper.core.seen import Seen
+from scraper.core.shards import SHARDS, Holding, shard_of, share
 from scraper.core.shares import Shares
 from scraper.core.traps import CALENDAR_PAGES, Traps
 from scraper.core.urls import join, normalise
@@ -231,3 +232,42 @@ class TestShares:
         shares.give_back(taken)
         assert set(taken) <= set(shares.take(4, ()))
         assert shares.unfinished == 109
+
+
+def test_replicas_share_the_shards_and_keep_them() -> None:
+    before, after = frozenset("abc"), frozenset("abcd")
+    shares = {one: share(one, before) for one in before}
+    assert sorted(shard for each in shares.values() for shard in each) == list(range(SHARDS))
+    assert min(map(len, shares.values())) > SHARDS // 5
+    for one in before:
+        assert share(one, after) < shares[one], "who comes takes from everybody, and nobody else gets any"
+
+
+def test_a_host_and_its_www_are_in_one_shard() -> None:
+    assert shard_of("www.a.test") == shard_of("a.test")
+    assert len({shard_of(f"{number}.test") for number in range(5000)}) == SHARDS
+
+
+def test_what_may_have_been_anothers_rests_first() -> None:
+    holding = Holding(lease=6.0, rest=2.0)
+    holding.renewed(0.0, 0.1, held={1, 2}, fresh={1})
+    assert [holding.holds(1, 0.1), holding.holds(2, 2.0), holding.holds(2, 2.2)] == [True, False, True]
+    assert not holding.holds(3, 3.0)
+    holding.renewed(5.0, 5.1, held={1, 2}, fresh=())
+    assert all(holding.holds(shard, 5.1) for shard in (1, 2)), "it had both all the time"
+    assert holding.keep({2}) == {1}
+    assert not holding.holds(1, 5.2)
+    holding.renewed(5.2, 5.3, held={1, 2}, fresh=())
+    assert not holding.holds(1, 5.4), "it may have been away"
+
+
+def test_a_lease_ends_for_its_holder_first_and_what_follows_it_rests() -> None:
+    holding = Holding(lease=6.0, rest=2.0)
+    holding.renewed(asked=10.0, now=14.0, held={1}, fresh={1})
+    assert holding.holds(1, 15.9), "from when it was asked for"
+    assert not holding.holds(1, 16.0)
+    holding.renewed(asked=15.0, now=16.5, held={1}, fresh=())
+    assert not holding.holds(1, 17.0), (
+        "asked in time, answered too late: meanwhile it may have been another's"
+    )
+    assert holding.holds(1, 18.5)

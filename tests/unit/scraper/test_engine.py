@@ -94,6 +94,66 @@ def test_robots_txt_is_asked_for_again_when_its_time_is_over() -> None:
     virtually(work)
 
 
+def test_robots_txt_is_obeyed_as_it_is_when_a_request_is_sent() -> None:
+    """Links wait for their turn longer than what was known when they were taken is valid."""
+
+    async def work() -> None:
+        web = Web()
+        web.site("a.test", 40)
+        lasts = {"cache-control": "max-age=100"}
+        web.answers["http://a.test/robots.txt"] = Answer(200, lasts, b"User-agent: *\nDisallow: /private")
+        limits = replace(LIMITS, rate=0.1, burst=1, per_domain=8)
+        async with World(Crawler, limits, web) as world:
+            await world.begin("http://a.test/")
+            await asyncio.sleep(50.0)
+            web.answers["http://a.test/robots.txt"] = Answer(200, lasts, b"User-agent: *\nDisallow: /")
+            await asyncio.sleep(950.0)
+            assert web.times("http://a.test/robots.txt") > 1
+            late = [one.url for one in web.requests("a.test") if one.at >= 100.2]
+            assert not late, "what was in hand is disallowed meanwhile"
+            assert len(world.fetched()) == 10
+            assert set(world.errors()) == {"robots"}
+
+    virtually(work)
+
+
+def test_a_robots_txt_of_a_short_time_and_a_slow_host_come_together() -> None:
+    async def work() -> None:
+        web = Web()
+        web.site("a.test", 12)
+        web.answers["http://a.test/robots.txt"] = Answer(200, {"cache-control": "no-store"}, b"")
+        async with World(Crawler, replace(LIMITS, rate=0.01, burst=1), web) as world:
+            status = await world.crawl("http://a.test/", seconds=10_000.0)
+            assert (status.state, status.fetched) == (State.DONE, 12)
+            assert len(web.asked) <= 24
+
+    virtually(work)
+
+
+@pytest.mark.parametrize("robots_last", [10_000, 60])
+def test_links_of_a_host_that_is_anothers_are_given_back(robots_last: int) -> None:
+    async def work() -> None:
+        web = Web()
+        seeds = [web.site("a.test", 60), web.site("b.test", 60)]
+        lasts = {"cache-control": f"max-age={robots_last}"}
+        web.answers["http://a.test/robots.txt"] = Answer(200, lasts, b"")
+        async with World(Crawler, replace(LIMITS, rate=0.2, burst=2), web) as world:
+            take = world.frontier.take
+            world.frontier.take = lambda crawl, most, skip: take(crawl, most, {*skip, *world.theirs})  # type: ignore[method-assign]
+            await world.begin(*seeds)
+            await asyncio.sleep(58.0)
+            world.theirs.add("a.test")
+            await asyncio.sleep(100.0)
+            late = [one.url for one in web.requests("a.test", robots=True) if one.at > 58.0]
+            assert not late, "neither a page of it nor its robots.txt is asked for"
+            assert len([one for one in web.requests("b.test") if one.at > 58.0]) >= 19
+            world.theirs.clear()
+            await asyncio.sleep(1000.0)
+            assert len(world.fetched("a.test")) == 60
+
+    virtually(work)
+
+
 def test_a_host_that_was_given_up_is_asked_again_in_the_end() -> None:
     async def work() -> None:
         web = Web()

@@ -25,6 +25,7 @@ from scraper.adapters.fetcher import HttpFetcher
 from scraper.adapters.frontier import RedisFrontier
 from scraper.adapters.hosts import AllowedHosts
 from scraper.adapters.html import parse_page
+from scraper.adapters.leases import LeasedFetcher, Leases
 from scraper.adapters.offload import Offload
 from scraper.adapters.registry import Record, Registry
 from scraper.adapters.robots import parse_robots
@@ -60,7 +61,9 @@ def build(settings: Settings) -> Service:
     metrics, faults, redis = Metrics(name), Faults(*FAULTS), connect(settings.redis_url)
     hosts = AllowedHosts(settings.allowed_hosts, settings.lab_origin_url)
     fetcher, network, offload = HttpFetcher(hosts), FetchMetrics(metrics), Offload()
-    frontier, registry, limits = RedisFrontier(redis), Registry(redis), settings.limits
+    limits, registry = settings.limits, Registry(redis)
+    leases = Leases(redis, rest=limits.burst / limits.rate)
+    frontier, leased = RedisFrontier(redis, leases), LeasedFetcher(FaultyFetcher(fetcher, faults), leases)
 
     def build_engine(engine: str) -> Crawler:
         loop = asyncio.get_running_loop()
@@ -69,12 +72,13 @@ def build(settings: Settings) -> Service:
         common = measured(metrics.of(engine, timeline), limits.workers, timeline)
         ports = Ports(
             **{one.name: getattr(common, one.name) for one in fields(common)},
-            fetcher=network.wrap(FaultyFetcher(fetcher, faults), engine, time.perf_counter),
+            fetcher=network.wrap(leased, engine, time.perf_counter),
             frontier=frontier,
             parse_page=parse_page,
             parse_robots=parse_robots,
             offload=offload.run,
             allowed=hosts.allows,
+            ours=leases.holds,
             finished=lambda status: desk.ended(status),
         )
         crawler: Crawler = engine_class(name, engine, settings.lab_workspace)(ports, limits)

@@ -250,6 +250,7 @@ class Frontier(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Ports(AsyncPorts):
     """What A1 engines get: the common ports, the web, the frontier, parsers, and whom to tell of the end.
+    `ours(url)`: whether its host is this engine's to ask, now; if not, its link is for another: give it back.
     `parse_page(body, content_type)` and `parse_robots(body)` block, for about 10 ms a MiB; what is begun by
     `await offload(function, *arguments)` runs elsewhere."""
 
@@ -259,6 +260,7 @@ class Ports(AsyncPorts):
     parse_robots: Callable[[bytes], Rules]
     offload: Callable[..., Awaitable[Any]]
     allowed: Callable[[str], bool] = lambda url: True
+    ours: Callable[[str], bool] = lambda url: True
     random: Random = field(default_factory=Random)
     finished: Callable[[Status], None] = lambda status: None
 

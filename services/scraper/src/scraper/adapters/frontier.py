@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import uuid
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from scraper.adapters import scripts
+from scraper.adapters.leases import ALIVE, BEATS, RESTING, Leases
 from scraper.contract import Crawl, FrontierUnavailable, Link, Page, Taken
 from scraper.core.seen import fingerprint
 from scraper.core.shares import rank
@@ -19,8 +19,7 @@ from scraper.core.urls import host_of, origin_of, path_of
 
 __all__ = ["FILES", "RedisFrontier", "prefix"]
 
-FILES, ALIVE = "lab:scraper:files", "lab:scraper:alive:"
-LEASE_SECONDS, BEAT_SECONDS = 15, 3.0
+FILES = "lab:scraper:files"
 BUCKETS = 4096
 """Sets of fingerprints: of up to 512 integers each, which Redis keeps in eight bytes each."""
 KNOWN, BATCH = 100_000, 64
@@ -32,14 +31,13 @@ def prefix(crawl: str) -> str:
 
 
 class RedisFrontier:
-    """See `contract.Frontier`. What this engine has taken is its own while `beat` runs: who has not been heard of
-    for `LEASE_SECONDS` has died, and its links are given back. Pages that end at about the same time are written
-    together.
+    """See `contract.Frontier`. Links are taken of hosts that `leases` holds. They stay this engine's while `beat`
+    runs; of one that has died they are given back. Pages that end at about the same time are written together.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, leases: Leases) -> None:
         self._redis: Any = redis
-        self.owner = uuid.uuid4().hex[:12]
+        self._leases, self.owner = leases, leases.owner
         names = ("OPEN", "TAKE", "FINISH", "GIVE_BACK", "REAP", "CLOSE")
         self._scripts = {name: self._redis.register_script(getattr(scripts, name)) for name in names}
         self._crawls: dict[str, Crawl] = {}
@@ -50,11 +48,11 @@ class RedisFrontier:
     async def open(self, crawl: Crawl, links: Sequence[Link]) -> None:
         self._crawls[crawl.id] = crawl
         bounds = (crawl.pages, crawl.domain_pages, crawl.domains)
-        await self._alive()
         await self._call("OPEN", crawl.id, *bounds, json.dumps(self._packed(crawl, links)))
 
     async def take(self, crawl: str, most: int, skip: Collection[str]) -> Taken:
-        unfinished, found = await self._call("TAKE", crawl, self.owner, most, *skip)
+        ours = self._leases.held()
+        unfinished, found = await self._call("TAKE", crawl, self.owner, most, ours, *skip, keys=(RESTING,))
         return Taken(
             [_link(origin, item) for origin, item in zip(found[::2], found[1::2], strict=True)], unfinished
         )
@@ -81,19 +79,17 @@ class RedisFrontier:
         return {name: int(found.get(name, 0)) for name in ("waiting", "held", "done", "fetched", "failed")}
 
     async def beat(self) -> None:
-        """Live, and look who does not, for ever; Redis may be away for a while."""
-        while True:
-            with suppress(FrontierUnavailable):
-                await self._alive()
-                for crawl in list(self._crawls):
-                    await self._call("REAP", crawl, keys=(ALIVE,))
-            await asyncio.sleep(BEAT_SECONDS)
-
-    async def _alive(self) -> None:
+        """Live, and look who does not, for ever; Redis may be away for a while. Cancelled, leave at once."""
         try:
-            await self._redis.set(ALIVE + self.owner, 1, ex=LEASE_SECONDS)
-        except RedisError as error:
-            raise FrontierUnavailable(str(error)) from error
+            while True:
+                with suppress(RedisError, FrontierUnavailable):
+                    await self._leases.renew()
+                    for crawl in list(self._crawls):
+                        await self._call("REAP", crawl, keys=(ALIVE,))
+                await asyncio.sleep(self._leases.seconds / BEATS)
+        finally:
+            with suppress(RedisError):
+                await self._leases.leave()
 
     async def _write(self, crawl: str) -> None:
         waiting = self._waiting[crawl]

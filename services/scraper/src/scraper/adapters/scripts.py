@@ -4,9 +4,15 @@ Keys of one crawl begin with KEYS[1], which has a hash tag: `c` counts and bound
 something waiting, in the order of their turns; `w` how many each has; `q:<origin>:<rank>` their links;
 `accepted` by host; `seen:<n>` fingerprints, as sets of integers that stay compact; `held:<owner>` what an engine
 has taken; `holders` which those are; `pages` what became of each link.
+
+Of all crawls together: a key for each replica that lives, the set of them, a hash of who holds which shard (empty
+if nobody does any more), and a key for each host that asked for rest.
 """
 
-__all__ = ["CLOSE", "EXCHANGE", "FINISH", "FORGET", "GIVE_BACK", "OPEN", "REAP", "TAKE"]
+__all__ = [
+    "CLAIM", "CLOSE", "EXCHANGE", "FINISH", "FORGET", "GIVE_BACK", "JOIN", "LEAVE", "OPEN", "REAP", "RELEASE",
+    "TAKE",
+]  # fmt: skip
 
 COMMON = """
 local p = KEYS[1]
@@ -52,8 +58,16 @@ return 1
 TAKE = (
     COMMON
     + """
-local owner, most, skip, out = ARGV[1], tonumber(ARGV[2]), {}, {}
-for i = 3, #ARGV do skip[ARGV[i]] = true end
+local owner, most, ours, skip, out = ARGV[1], tonumber(ARGV[2]), ARGV[3], {}, {}
+for i = 4, #ARGV do skip[ARGV[i]] = true end
+local function passes(host)
+  if skip[host] == nil then
+    local shard = tonumber(string.sub(redis.sha1hex((string.gsub(host, '^www%.', ''))), 1, 2), 16)
+    local theirs = string.sub(ours, shard + 1, shard + 1) == '0'
+    skip[host] = theirs or redis.call('EXISTS', KEYS[2] .. host) == 1
+  end
+  return skip[host]
+end
 local room = count('pages') - count('done') - count('held')
 if count('closed') == 1 then room = 0 end
 most = math.min(most, room)
@@ -61,7 +75,7 @@ local passed, n = 0, redis.call('LLEN', p .. 'turns')
 while #out < 2 * most and passed < n do
   local origin = redis.call('LMOVE', p .. 'turns', p .. 'turns', 'LEFT', 'RIGHT')
   local host = string.match(origin, '^%a+://%[(.-)%]') or string.match(origin, '^%a+://([^:]+)')
-  if skip[host] then
+  if passes(host) then
     passed = passed + 1
   else
     local rank, item = -1, false
@@ -174,3 +188,41 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
 """A field of a hash, if it is still what it was when it was read."""
+
+JOIN = """
+redis.call('SET', KEYS[1] .. ARGV[1], 1, 'PX', ARGV[2])
+redis.call('SADD', KEYS[2], ARGV[1])
+for _, one in ipairs(redis.call('SMEMBERS', KEYS[2])) do
+  if redis.call('EXISTS', KEYS[1] .. one) == 0 then redis.call('SREM', KEYS[2], one) end
+end
+return redis.call('SMEMBERS', KEYS[2])
+"""
+"""A replica lives for so many milliseconds more; who else does."""
+
+CLAIM = """
+local owner, held, fresh = ARGV[1], {}, {}
+for i = 2, #ARGV do
+  local shard = ARGV[i]
+  local holder = redis.call('HGET', KEYS[2], shard)
+  if holder ~= owner and (not holder or redis.call('EXISTS', KEYS[1] .. holder) == 0) then
+    if not holder then fresh[#fresh + 1] = shard end
+    redis.call('HSET', KEYS[2], shard, owner)
+    holder = owner
+  end
+  if holder == owner then held[#held + 1] = shard end
+end
+return {held, fresh}
+"""
+"""Shards that are nobody's, or a dead one's, are the owner's now; which it has, and which nobody ever had."""
+
+RELEASE = """
+for i = 2, #ARGV do
+  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[1] then redis.call('HSET', KEYS[1], ARGV[i], '') end
+end
+return 1
+"""
+
+LEAVE = """
+redis.call('SREM', KEYS[2], ARGV[1])
+return redis.call('DEL', KEYS[1] .. ARGV[1])
+"""

@@ -12,6 +12,7 @@ from scraper.adapters.memory import MemoryFrontier
 from scraper.adapters.robots import parse_robots
 from scraper.checks.web import Web
 from scraper.contract import Crawl, Crawler, Found, Limits, Page, Ports, Status
+from scraper.core.urls import host_of, origin_of
 
 __all__ = ["LIMITS", "World"]
 
@@ -23,12 +24,14 @@ LARGE, SLOW_SECONDS = 200 * 1024, 0.4
 
 
 class World:
-    """A web, a frontier and chance for one engine; `pages` are those it finished, `ended` the ends it told of."""
+    """A web, a frontier and chance for one engine; `pages` are those it finished, `ended` the ends it told of.
+    The hosts in `theirs` are another engine's."""
 
     def __init__(self, engine: type[Crawler], limits: Limits = LIMITS, web: Web | None = None) -> None:
         self.engine, self.limits, self.web = engine, limits, web or Web()
         self.pages: list[Page] = []
         self.ended: list[Status] = []
+        self.theirs: set[str] = set()
         self.frontier = MemoryFrontier(self.pages.append)
         self.crawler = self.build()
 
@@ -51,6 +54,7 @@ class World:
             parse_robots=parse_robots,
             offload=asyncio.to_thread,
             allowed=lambda url: ".test" in url,
+            ours=lambda url: host_of(origin_of(url)) not in self.theirs,
             random=Random(1),
             finished=self.ended.append,
         )

@@ -96,7 +96,7 @@ class Host:
                 await self._workers.acquire()
                 # No await from here on: a worker that was acquired is handed over or released.
                 now = self._ports.clock.monotonic()
-                if not self._wait(now):
+                if wanted() and not self._wait(now):
                     self.bucket.take(now)
                     self.requests += 1
                     self.probes += self.breaker.trips > 0

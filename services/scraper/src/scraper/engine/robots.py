@@ -9,7 +9,7 @@ from scraper.contract import Answer, FetchError, Ports, Refused, Rules
 from scraper.core.robots import MOST_REDIRECTS, Meaning, lifetime, meaning
 from scraper.core.urls import join
 
-__all__ = ["Robots", "RobotsUnavailable"]
+__all__ = ["Known", "Robots", "RobotsUnavailable"]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SMALL = 16 * 1024
@@ -29,26 +29,30 @@ class _Everything:
 
 
 @dataclass(slots=True)
-class _Entry:
+class Known:
     """What is known of one origin until `until`; `asking` is held by whoever finds it out."""
 
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     until: float = float("-inf")
     rules: Rules | None = None
 
+    def allows(self, url: str) -> bool:
+        """By the newest that is known, old as that may be."""
+        return self.rules is not None and self.rules.allows(url)
+
 
 class Robots:
-    """The newest `most` origins. `get` fetches politely."""
+    """The newest `most` origins. `get(url, asked)` fetches politely: `asked`, or where that was redirected to."""
 
-    def __init__(self, ports: Ports, get: Callable[[str], Awaitable[Answer]], most: int) -> None:
+    def __init__(self, ports: Ports, get: Callable[[str, str], Awaitable[Answer]], most: int) -> None:
         self._ports, self._get, self._most = ports, get, most
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._entries: OrderedDict[str, Known] = OrderedDict()
 
-    async def rules(self, origin: str) -> Rules:
+    async def of(self, origin: str) -> Known:
         """What is allowed at `origin`. Raises `RobotsUnavailable`, or `Refused` for one that may not be asked."""
         entry = self._entries.get(origin)
         if entry is None:
-            entry = self._entries[origin] = _Entry()
+            entry = self._entries[origin] = Known()
         self._entries.move_to_end(origin)
         if self._ports.clock.monotonic() >= entry.until:
             async with entry.asking:  # who asked second finds the answer of the first
@@ -58,9 +62,9 @@ class Robots:
             error = RobotsUnavailable(f"{origin}/robots.txt cannot be had, so nothing is fetched there")
             error.retry_after = entry.until - self._ports.clock.monotonic()
             raise error
-        return entry.rules
+        return entry
 
-    async def _ask(self, origin: str, entry: _Entry) -> None:
+    async def _ask(self, origin: str, entry: Known) -> None:
         answer = await self._fetched(f"{origin}/robots.txt")
         found = meaning(answer.status if answer else None)
         if found is Meaning.RULES and answer:
@@ -76,7 +80,7 @@ class Robots:
         url = asked
         for _ in range(MOST_REDIRECTS + 1):
             try:
-                answer = await self._get(url)
+                answer = await self._get(url, asked)
             except FetchError as error:
                 if isinstance(error, Refused) and url == asked:
                     raise

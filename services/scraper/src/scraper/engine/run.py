@@ -114,7 +114,7 @@ class Run:
 
     async def _visit(self, link: Link) -> None:
         try:
-            page = await self._visits.visit(self.crawl, link, lambda: self.state is State.RUNNING)
+            page = await self._visits.visit(self.crawl, link, lambda: self._is_wanted(link))
         except Withdrawn:
             await self._persist(lambda: self._ports.frontier.give_back(self.crawl.id, [link]))
             return
@@ -122,6 +122,9 @@ class Run:
         if kept:
             self.fetched += page.error is None
             self.failed += page.error is not None
+
+    def _is_wanted(self, link: Link) -> bool:
+        return self.state is State.RUNNING and self._ports.ours(link.url)
 
     async def _wind_up(self) -> None:
         running = list(self._held)

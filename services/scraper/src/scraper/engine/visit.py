@@ -8,9 +8,9 @@ from scraper.core.headers import is_page, robots_tag
 from scraper.core.retry import backoff
 from scraper.core.traps import Traps
 from scraper.core.urls import join, origin_of
-from scraper.engine.host import BAD, Host
+from scraper.engine.host import BAD, Host, Withdrawn
 from scraper.engine.hosts import Hosts
-from scraper.engine.robots import REDIRECTS, Robots
+from scraper.engine.robots import REDIRECTS, Known, Robots
 from scraper.engine.targets import Targets
 
 __all__ = ["Visits"]
@@ -57,8 +57,9 @@ class Visits:
             return Page(link, status, error.reason, seconds=self._ports.clock.monotonic() - began)
         return await self._page(crawl, link, answer, self._ports.clock.monotonic() - began)
 
-    async def _get(self, url: str) -> Answer:
-        return await self._hosts.of(url).get(url, lambda: True)
+    async def _get(self, url: str, asked: str) -> Answer:
+        """For robots.txt: what was `asked` for, or where it led to."""
+        return await self._hosts.of(url).get(url, lambda: self._ports.ours(asked))
 
     async def _patiently(self, crawl: Crawl, url: str, wanted: Wanted) -> Answer:
         """The answer, after as many attempts as limits and budget allow. Raises the last `FetchError`."""
@@ -77,15 +78,28 @@ class Visits:
             await self._ports.clock.sleep(delay)  # holding neither a worker nor a place at the host
 
     async def _once(self, crawl: Crawl, host: Host, url: str, wanted: Wanted) -> Answer:
-        rules = await self._robots.rules(origin_of(url))
-        if not rules.allows(url):
-            raise _Disallowed(f"robots.txt disallows {url}")
-        if crawl.crawl_delay:
-            host.slow_to(rules.delay or 0.0)
-        answer = await host.get(url, wanted)
+        known, now = await self._known(crawl, host, url), self._ports.clock.monotonic
+        try:
+            answer = await host.get(url, lambda: wanted() and now() < known.until and known.allows(url))
+        except Withdrawn:
+            if not wanted():
+                raise
+            # While the link waited, the time of robots.txt ended. What it says now is for this request, however
+            # long that waits: else a short time and a slow host would never come together.
+            known = await self._known(crawl, host, url)
+            answer = await host.get(url, lambda: wanted() and known.allows(url))
         if answer.status in BAD:
             raise _BadStatus(answer.status)
         return answer
+
+    async def _known(self, crawl: Crawl, host: Host, url: str) -> Known:
+        """What is known of robots.txt, which allows `url`. Raises `FetchError` if it does not."""
+        known = await self._robots.of(origin_of(url))
+        if not known.allows(url):
+            raise _Disallowed(f"robots.txt disallows {url}")
+        if crawl.crawl_delay and known.rules:
+            host.slow_to(known.rules.delay or 0.0)
+        return known
 
     async def _page(self, crawl: Crawl, link: Link, answer: Answer, seconds: float) -> Page:
         status, headers = answer.status, answer.headers

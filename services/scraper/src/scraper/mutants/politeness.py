@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from scraper.contract import Answer, FetchError, Limits, Ports, Rules
+from scraper.contract import Answer, FetchError, Limits, Ports
 from scraper.core.breaker import Permit
 from scraper.core.headers import retry_after
 from scraper.core.robots import meaning
 from scraper.core.urls import join
 from scraper.engine.host import Host
-from scraper.engine.robots import REDIRECTS, Robots
+from scraper.engine.robots import REDIRECTS, Known, Robots
 from scraper.mutants.spoiled import Mutant, spoiled_web, with_hosts, without
 
 __all__ = [
@@ -78,9 +78,9 @@ class AsksAsOftenAsItHasTasks(Mutant):
 
 
 class _EachAsks(Robots):
-    async def rules(self, origin: str) -> Rules:
+    async def of(self, origin: str) -> Known:
         await self._fetched(f"{origin}/robots.txt")
-        return await super().rules(origin)
+        return await super().of(origin)
 
 
 class TakesSilenceForConsent(Mutant):
