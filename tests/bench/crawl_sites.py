@@ -1,10 +1,11 @@
-"""Sites on one address that count how often each page is asked for, served by a thread."""
+"""Sites on one address that note who is asked for what and when, served by a thread."""
 
 import asyncio
 import random
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from aiohttp import web
@@ -22,12 +23,17 @@ class Sites:
         self._pages = pages
         self.hosts = [f"site-{number}.lab.test" for number in range(1, sites + 1)]
         self.asked: Counter[str] = Counter()
+        self.times: dict[str, list[float]] = {host: [] for host in self.hosts}
         self._loop = asyncio.new_event_loop()
 
     @property
     def urls(self) -> set[str]:
         """All there are."""
         return {f"http://{host}/{number}" for host in self.hosts for number in range(1, self._pages + 1)}
+
+    def excess(self, rate: float, burst: float) -> float:
+        """By how many requests to a host the fullest of all windows was above burst + rate x its seconds."""
+        return max(_excess(times, rate, burst) for times in self.times.values())
 
     @contextmanager
     def serving(self) -> Iterator[str]:
@@ -47,6 +53,7 @@ class Sites:
 
     async def _answer(self, request: web.Request) -> web.Response:
         number = request.match_info["number"]
+        self.times[request.host].append(time.monotonic())
         if number == "robots.txt":
             return web.Response(text=ROBOTS)
         await asyncio.sleep(LATENCY)
@@ -60,6 +67,15 @@ class Sites:
         targets.append(f"http://{chance.choice(self.hosts)}/1")
         links = "".join(f'<a href="{target}">x</a>' for target in targets)
         return f"<!doctype html><title>{number}</title>{links}"
+
+
+def _excess(times: Sequence[float], rate: float, burst: float) -> float:
+    least, most = float("inf"), float("-inf")
+    for number, at in enumerate(times):
+        level = number - rate * at
+        least = min(least, level)
+        most = max(most, level + 1 - least)
+    return most - burst
 
 
 async def _begun(runner: web.AppRunner) -> int:

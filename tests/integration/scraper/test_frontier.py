@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from redis import Redis as SyncRedis
-from redis.asyncio import Redis
 
 from lab_kit.streams import connect
 from scraper.adapters.frontier import RedisFrontier
@@ -26,22 +25,20 @@ class AllHosts(Leases):
         return "1" * 256
 
 
-async def replica(redis: Redis) -> RedisFrontier:
-    leases = AllHosts(redis, rest=0.0)
-    await leases.renew()
-    return RedisFrontier(redis, leases)
-
-
 def together(url: str, work: Callable[[RedisFrontier, RedisFrontier], Awaitable[None]]) -> None:
     """Two engines of one crawl, each with a connection of its own."""
 
     async def both() -> None:
-        first, second = connect(url), connect(url)
+        replicas = [AllHosts(connect(url), rest=0.0) for _ in range(2)]
+        for leases in replicas:
+            await leases.renew()
         try:
-            await work(await replica(first), await replica(second))
+            first, second = (RedisFrontier(leases._redis, leases) for leases in replicas)
+            await work(first, second)
         finally:
-            await first.aclose()
-            await second.aclose()
+            for leases in replicas:
+                await leases.leave()  # others on the same server do not wait for their ends
+                await leases._redis.aclose()
 
     asyncio.run(both())
 

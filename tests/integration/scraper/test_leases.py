@@ -192,8 +192,8 @@ class Replica:
 def excess(times: Sequence[float]) -> float:
     """By how many requests the fullest window is fuller than it may be."""
     rate, burst = LIMITS.rate, LIMITS.burst
-    spans = combinations(range(len(times)), 2)
-    return max((last - first + 1) - (burst + rate * (times[last] - times[first])) for first, last in spans)
+    spans = combinations(enumerate(times), 2)
+    return max((last - first + 1) - (burst + rate * (end - begin)) for (first, begin), (last, end) in spans)
 
 
 def test_no_host_is_asked_faster_than_by_one_when_replicas_come_and_are_lost(
