@@ -196,10 +196,9 @@ class Answer(NamedTuple):
 
 
 class Fetcher(Protocol):
-    """HTTP. Any status is an answer; a cancelled `get` leaves no connection in an unknown state."""
+    """HTTP. Any status is an answer, or it raises `FetchError`; cancelled, it leaves no connection half used."""
 
-    async def get(self, url: str) -> Answer:
-        """Raises `FetchError`."""
+    async def get(self, url: str) -> Answer: ...
 
 
 class Rules(Protocol):
@@ -249,10 +248,9 @@ class Frontier(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Ports(AsyncPorts):
-    """What A1 engines get: the common ports, the web, the frontier, parsers, and whom to tell of the end.
-    `ours(url)`: whether its host is this engine's to ask, now; if not, its link is for another: give it back.
-    `parse_page(body, content_type)` and `parse_robots(body)` block, for about 10 ms a MiB; what is begun by
-    `await offload(function, *arguments)` runs elsewhere."""
+    """What A1 engines get: the web, the frontier, parsers, whom to tell of the end. `ours(url)`: whether its host
+    may be asked by this engine, now. `parse_page(body, content_type)` and `parse_robots(body)` block, for about
+    10 ms a MiB; what is begun by `await offload(function, *arguments)` runs elsewhere."""
 
     fetcher: Fetcher
     frontier: Frontier
