@@ -47,7 +47,7 @@ def test_a_service_with_one_worker_alone_refutes_amdahl(monkeypatch: pytest.Monk
     def service(self: Laboratory, **settings: object) -> Iterator[Running]:
         yield Running("http://127.0.0.1:0")
 
-    def job(laboratory: Laboratory, running: Running) -> dict[str, Any]:
+    def job(laboratory: Laboratory, running: Running, width: int) -> dict[str, Any]:
         return {"seconds": 1.0, "workers": {"a": 0.5, "b": 0.49}}
 
     monkeypatch.setattr(Laboratory, "service", service)

@@ -1,12 +1,14 @@
 """The local crew: real processes and real shared memory, and no engine."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 
 import pytest
 
 from lab.grader.leaks import nothing_left
+from primes.adapters.kernels import KernelUnavailable, choose
 from primes.adapters.memory import memory_board
 from primes.adapters.processes import ProcessCrew
 from primes.contract import Happened, Job, Kind, News, Order, Part, Tile
@@ -80,6 +82,28 @@ def test_beyond_the_kernel_is_told_as_failed() -> None:
     crew.give(Order(JOB.id, Tile(0, 10**15, 10**15 + 1000, Kind.COUNT), 1, board.name))
     [failed] = until(crew, lambda heard: bool(of(heard, Happened.FAILED)))[-1:]
     assert "ceiling" in failed.reason
+    crew.close()
+    board.close()
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="other systems do not count a process's data"
+)
+@pytest.mark.parametrize("kind", [Kind.COUNT, Kind.SUM])
+def test_a_tile_that_needs_more_memory_than_a_process_has_is_told_as_failed(kind: Kind) -> None:
+    """Near 2^63 the sieving primes alone need more than these; the same process computes the next tile."""
+    try:
+        choose("primesieve")
+    except KernelUnavailable as error:
+        pytest.skip(str(error))
+    board, crew = memory_board(JOB, 2), ProcessCrew(1, "primesieve", memory=128)
+    crew.give(Order(JOB.id, Tile(0, 2**63 - 10**9, 2**63, kind), 1, board.name))
+    crew.give(Order(JOB.id, Tile(1, 0, 1000, Kind.COUNT), 1, board.name))
+    heard = until(crew, lambda heard: bool(of(heard, Happened.DONE)))
+    [failed] = of(heard, Happened.FAILED)
+    assert "PRIMES_PROCESS_MEMORY" in failed.reason
+    assert of(heard, Happened.LOST) == []
+    assert [part.count for part in board.read([Tile(1, 0, 1000, Kind.COUNT)]).values()] == [168]
     crew.close()
     board.close()
 

@@ -6,16 +6,20 @@ from typing import Literal
 from pydantic import Field
 
 from lab_kit.settings import ServiceSettings
+from primes.adapters.confine import MEBIBYTES
 from primes.contract import Limits
 
 
 class Settings(ServiceSettings):
-    """Frozen; see `ServiceSettings`. `primes_workers` are processes, of the local crew or of a Celery worker."""
+    """Frozen; see `ServiceSettings`. `primes_workers` are processes, of the local crew or of a Celery worker, with
+    `primes_process_memory` MiB each.
+    """
 
     port: int = Field(default=8004, ge=0, le=65535)
     primes_crew: Literal["processes", "celery"] = "processes"
     primes_workers: int = Field(default=max(1, min(os.cpu_count() or 1, 8)), ge=1, le=256)
     primes_kernel: Literal["auto", "primesieve", "numba", "numpy"] = "auto"
+    primes_process_memory: int = Field(default=MEBIBYTES, ge=128, le=1 << 20)
     primes_queue: int = Field(default=1000, ge=1, le=100_000)
     primes_lease: float = Field(default=2.0, ge=1.0, le=600.0)
     primes_attempts: int = Field(default=3, ge=1, le=100)

@@ -17,6 +17,7 @@ from typing import Any
 from celery import Celery, signals  # type: ignore[import-untyped]  # it has no types
 
 from lab_kit.log import configure
+from primes.adapters.confine import confine
 from primes.adapters.kernels import choose
 from primes.adapters.labour import Labour
 from primes.adapters.remote import Telegraph, redis_client
@@ -97,6 +98,7 @@ def _labour() -> Labour:
     from billiard.process import current_process  # type: ignore[import-untyped]
 
     settings, counters = Settings(), _counters()
+    confine(settings.primes_process_memory)
     name = f"{_host()}-{os.getppid()}-{getattr(current_process(), 'index', 0)}"
     telegraph = Telegraph(redis_client(settings.redis_url))
     kernel = partial(choose, settings.primes_kernel)

@@ -56,7 +56,10 @@ class Crews:
 
     def _inner(self) -> InnerCrew:
         if self._settings.primes_crew == "processes":
-            return ProcessCrew(self._settings.primes_workers, self._settings.primes_kernel)
+            settings = self._settings
+            return ProcessCrew(
+                settings.primes_workers, settings.primes_kernel, memory=settings.primes_process_memory
+            )
         from primes.adapters.remote import CeleryCrew
         from primes.tasks import sender
 

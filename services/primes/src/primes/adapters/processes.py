@@ -14,6 +14,7 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
+from primes.adapters.confine import MEBIBYTES
 from primes.contract import Happened, News, Order
 
 __all__ = ["ProcessCrew"]
@@ -24,12 +25,12 @@ END_SECONDS = 2.0
 class _Hand:
     """One worker process, and what it has in hand. The next order waits in its pipe, so that it need not wait."""
 
-    def __init__(self, slot: int, kernel: str) -> None:
+    def __init__(self, slot: int, kernel: str, memory: int) -> None:
         self.name, self.orders, self.ready = f"worker-{slot}", deque[Order](), False
         self.pipe, theirs = Pipe()
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "primes.adapters.worker", str(theirs.fileno()), kernel],
+                [sys.executable, "-m", "primes.adapters.worker", str(theirs.fileno()), kernel, str(memory)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "PRIMES_SLOT": str(slot), "PYTHONSAFEPATH": "1"},
@@ -47,10 +48,10 @@ class _Hand:
 
 
 class ProcessCrew:
-    """The port `crew`, with `workers` processes, which start when first needed. See the contract."""
+    """The port `crew`: `workers` processes with `memory` MiB each, which start when needed. See the contract."""
 
-    def __init__(self, workers: int, kernel: str = "auto", backlog: int = 2) -> None:
-        self._workers, self._kernel, self._backlog = workers, kernel, backlog
+    def __init__(self, workers: int, kernel: str = "auto", backlog: int = 2, memory: int = MEBIBYTES) -> None:
+        self._workers, self._kernel, self._backlog, self._memory = workers, kernel, backlog, memory
         self._waiting: deque[tuple[Order, bool]] = deque()
         self._hands: list[_Hand] = []
         self._bell, self._button = socket.socketpair()
@@ -106,7 +107,7 @@ class ProcessCrew:
 
     def _hire(self) -> None:
         while len(self._hands) < self._workers:
-            self._hands.append(_Hand(len(self._hands), self._kernel))
+            self._hands.append(_Hand(len(self._hands), self._kernel, self._memory))
 
     def _heard(self, slot: int, hand: _Hand) -> Iterator[News]:
         try:
@@ -127,7 +128,7 @@ class ProcessCrew:
         code = hand.process.wait()
         hand.end()
         orders = list(hand.orders)
-        self._hands[slot] = _Hand(slot, self._kernel)
+        self._hands[slot] = _Hand(slot, self._kernel, self._memory)
         self._waiting.extendleft((order, False) for order in reversed(orders[1:]))
         if orders:
             yield News(Happened.LOST, orders[0], hand.name, reason=f"its worker ended with code {code}")

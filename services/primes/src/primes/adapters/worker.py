@@ -1,4 +1,4 @@
-"""A worker process of the local crew: `python -m primes.adapters.worker FD KERNEL`.
+"""A worker process of the local crew: `python -m primes.adapters.worker FD KERNEL MEBIBYTES`.
 
 It says on its pipe what happens, and ends when nobody is at the other end. Its parts go into shared memory.
 """
@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
+from primes.adapters.confine import confine
 from primes.adapters.kernels import Kernel, choose, measure
 from primes.adapters.memory import Rows
 from primes.contract import Happened, News, Order
@@ -68,6 +69,7 @@ class Worker:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; who hired us decides
+    confine(int(sys.argv[3]))
     Worker(Connection(int(sys.argv[1])), choose(sys.argv[2])).run()
 
 

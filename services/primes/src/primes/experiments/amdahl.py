@@ -12,25 +12,40 @@ __all__ = ["AMDAHL"]
 
 COUNTS = (1, 2, 4)
 LO, WIDTH = 10**12, 6 * 10**8
+LONG = 2.0  # seconds that one worker should take: beside it the wait for the last tile is little
 ALLOWANCE = 0.3  # of the prediction, for cores that others use, too
 
 
 def run(laboratory: Laboratory) -> list[Finding]:
     """With one worker, what is not computing is serial; that and the cores say how long two and four take."""
-    alone = _measured(laboratory, 1)
+    width = _width(laboratory)
+    alone = _measured(laboratory, 1, width)
     whole = sorted(one["seconds"] for one in alone)[len(alone) // 2]
     serial = max(0.0, min(one["seconds"] - sum(one["workers"].values()) for one in alone))
     cores = _cores()
-    return [_finding(laboratory, workers, whole, serial, cores) for workers in COUNTS if workers > 1]
+    return [
+        _finding(workers, whole, serial, cores, _measured(laboratory, workers, width))
+        for workers in COUNTS
+        if workers > 1
+    ]
+
+
+def _width(laboratory: Laboratory) -> int:
+    """How many numbers keep one worker busy for `LONG`, whatever its kernel."""
+    with laboratory.service(primes_crew="processes", primes_workers=1) as service:
+        _job(laboratory, service, WIDTH)
+        seconds = _job(laboratory, service, WIDTH)["seconds"]
+    return int(WIDTH * max(1.0, LONG / seconds))
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _finding(laboratory: Laboratory, workers: int, whole: float, serial: float, cores: int) -> Finding:
+def _finding(
+    workers: int, whole: float, serial: float, cores: int, found: Sequence[dict[str, Any]]
+) -> Finding:
     speedup = whole / (serial + (whole - serial) / min(workers, cores))
-    measured = [whole / one["seconds"] for one in _measured(laboratory, workers)]
     return Finding(
         what=f"speed-up with {workers} workers on {cores} cores",
         formula=(
@@ -39,23 +54,23 @@ def _finding(laboratory: Laboratory, workers: int, whole: float, serial: float, 
         ),
         low=speedup * (1 - ALLOWANCE),
         high=speedup * (1 + ALLOWANCE),
-        measured=measured,
+        measured=[whole / one["seconds"] for one in found],
         unit="times",
     )
 
 
-def _measured(laboratory: Laboratory, workers: int) -> Sequence[dict[str, Any]]:
+def _measured(laboratory: Laboratory, workers: int, width: int) -> Sequence[dict[str, Any]]:
     with laboratory.service(primes_crew="processes", primes_workers=workers) as service:
         laboratory.say(f"{workers} workers")
-        _job(laboratory, service)  # starts the workers, and lets them load what they need
-        found = [_job(laboratory, service) for _ in range(REPETITIONS)]
+        _job(laboratory, service, width)  # starts the workers, and lets them load what they need
+        found = [_job(laboratory, service, width) for _ in range(REPETITIONS)]
     if any(len(one["workers"]) < min(workers, 2) for one in found):
         raise Inconclusive(f"not all of the {workers} workers had something to do")
     return found
 
 
-def _job(laboratory: Laboratory, service: Running) -> dict[str, Any]:
-    question = {"lo": LO, "hi": LO + WIDTH}
+def _job(laboratory: Laboratory, service: Running, width: int) -> dict[str, Any]:
+    question = {"lo": LO, "hi": LO + width}
     job_id = service.ask("POST", "/v1/jobs", question)["id"]
     path = f"/v1/jobs/{job_id}"
     laboratory.until(lambda: service.ask("GET", path)["state"] == "done", "a job did not end")

@@ -2,6 +2,7 @@
 
 import ctypes
 import ctypes.util
+import errno
 import os
 from collections.abc import Iterator
 from glob import glob
@@ -27,7 +28,11 @@ class PrimesieveKernel:
         self._library.primesieve_set_num_threads(1)
 
     def count(self, lo: int, hi: int) -> int:
-        return self._checked(self._library.primesieve_count_primes(lo, hi - 1)) if lo < hi else 0
+        if lo >= hi:
+            return 0
+        count: int = self._library.primesieve_count_primes(lo, hi - 1)
+        _check(count == ERROR)
+        return count
 
     def chunks(self, lo: int, hi: int) -> Iterator[Array]:
         for start in range(lo, hi, STEP):
@@ -35,7 +40,9 @@ class PrimesieveKernel:
 
     def _primes(self, lo: int, hi: int) -> Array:
         size = ctypes.c_size_t()
+        ctypes.set_errno(0)
         address = self._library.primesieve_generate_primes(lo, hi - 1, ctypes.byref(size), UINT64_PRIMES)
+        _check(not address and ctypes.get_errno() == errno.EDOM)
         if not size.value:
             return np.empty(0, np.uint64)
         try:
@@ -44,17 +51,19 @@ class PrimesieveKernel:
         finally:
             self._library.primesieve_free(address)
 
-    @staticmethod
-    def _checked(count: int) -> int:
-        if count == ERROR:
-            raise MemoryError("libprimesieve could not get the memory it needs")
-        return count
+
+def _check(failed: bool) -> None:
+    """Lack of memory is the library's only trouble with a range that is one."""
+    if failed:
+        raise MemoryError(
+            "libprimesieve needs more memory than a process may have: PRIMES_PROCESS_MEMORY, in MiB"
+        )
 
 
 def _library() -> ctypes.CDLL:
     for name in _candidates():
         try:
-            return _declared(ctypes.CDLL(name))
+            return _declared(ctypes.CDLL(name, use_errno=True))
         except (OSError, AttributeError):
             continue
     raise KernelUnavailable("libprimesieve is not installed: the package is called primesieve")
