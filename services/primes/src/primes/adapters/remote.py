@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, RedisError
 from redis.retry import Retry
 
+from primes.adapters.presence import Presence
 from primes.contract import Job, News, Order, Part, Tile, Unavailable
 from primes.core.wire import decode_news, decode_part, encode_news, encode_order, encode_part, field_of
 
@@ -104,12 +105,13 @@ class Telegraph:
 class CeleryCrew:
     """The port `crew`. Orders are Celery tasks; news comes back through a list, and wakes who waits for it.
 
-    `send(order, deadly)` publishes a task; it raises what Celery raises.
+    `send(order, deadly)` publishes a task; it raises what Celery raises. `present` never waits for Redis.
     """
 
     def __init__(self, redis: Any, send: Callable[[dict[str, Any], bool], None]) -> None:
         self._redis, self._send = redis, send
         self._size, self._asked = 0, 0.0
+        self.present = Presence(self._here, RedisError, CREW_SECONDS)
 
     def size(self) -> int:
         """As the workers reported; asked at most once a second."""
@@ -119,13 +121,6 @@ class CeleryCrew:
                 self._redis.zremrangebyscore(CREW, "-inf", time.time() - 2 * CREW_SECONDS)
                 self._size, self._asked = self._here(), now
         return self._size
-
-    def present(self) -> int:
-        """As the workers reported by now. From any thread; 0 while Redis does not answer."""
-        try:
-            return self._here()
-        except RedisError:
-            return 0
 
     def _here(self) -> int:
         reported = self._redis.zrangebyscore(CREW, time.time() - CREW_SECONDS, "+inf")
