@@ -5,18 +5,18 @@ message once, in order of its id."""
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websocket import WebSocket, WebSocketException, create_connection
 
 from lab_kit.visits import Visitor
 
 PEOPLE, ROOMS, PATIENCE = 40, 4, 10.0
-WORDS = (
+WORDS = [
     "the",
     "quick",
     "brown",
@@ -30,19 +30,20 @@ WORDS = (
     "waits",
     "for",
     "nobody",
-)
+]
 
 
 type Message = dict[str, Any]
 
 _run = secrets.token_hex(3)
 _tokens: dict[str, str] = {}
+_newcomers = threading.Lock()  # one newcomer at a time
 
 
 class Guest:
     """One connection that has said hello. `heard` has what came in its rooms, by room."""
 
-    def __init__(self, socket: ClientConnection, name: str) -> None:
+    def __init__(self, socket: WebSocket, name: str) -> None:
         self._socket, self.name = socket, name
         self.heard: dict[str, list[Message]] = {}
 
@@ -50,10 +51,11 @@ class Guest:
         self._socket.send(json.dumps({"type": type, **body}))
 
     def until(self, wanted: Callable[[Message], bool]) -> Message:
-        """The next message that is `wanted`. Raises TimeoutError."""
+        """The next message that is `wanted`. Raises WebSocketException."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            message: Message = json.loads(self._socket.recv(max(0.0, deadline - time.monotonic())))
+            self._socket.settimeout(max(1e-3, deadline - time.monotonic()))
+            message: Message = json.loads(self._socket.recv())
             if "id" in message and message["type"] != "ack" and "room" in message:
                 self.heard.setdefault(message["room"], []).append(message)
             if wanted(message):
@@ -76,15 +78,25 @@ class Guest:
 def guest(visitor: Visitor, number: int) -> Iterator[Guest]:
     """Somebody of this run's people, connected while the block runs."""
     name = f"load-{_run}-{number}"
-    body = {"name": name, "token": _tokens.get(name, "")}
-    _, signed = visitor.ask("POST", "/v1/sign-in", body=body)
-    _tokens[name] = signed["token"]
+    token = _sign_in(visitor, name)
     _, place = visitor.ask("GET", "/v1/where")
-    with connect(place["websocket"], compression=None, open_timeout=PATIENCE, close_timeout=1) as socket:
+    connection = create_connection(
+        place["websocket"], timeout=PATIENCE, suppress_origin=True, http_no_proxy=["*"]
+    )
+    with closing(connection) as socket:
         here = Guest(socket, name)
-        here.send("hello", token=signed["token"])
+        here.send("hello", token=token)
         here.until(lambda message: message["type"] == "welcome")
         yield here
+
+
+def _sign_in(visitor: Visitor, name: str) -> str:
+    """The name's new token. Two who are new under one name at the same moment would take it from each other."""
+    with nullcontext() if name in _tokens else _newcomers:
+        body = {"name": name, "token": _tokens.get(name, "")}
+        _, signed = visitor.ask("POST", "/v1/sign-in", body=body)
+        _tokens[name] = signed["token"]
+    return _tokens[name]
 
 
 def converse(visitor: Visitor) -> None:
