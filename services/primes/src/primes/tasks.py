@@ -29,6 +29,7 @@ __all__ = ["app", "main", "sender"]
 QUEUE = "lab.primes"
 FIRST, AGAIN = 3, 0  # Celery's priorities on Redis: the lowest number goes first
 VISIBILITY = 60.0  # seconds; the shortest of all apps on one broker wins, so it is set wherever it can be
+LOOK = 0.5  # seconds between two looks at whether all children live
 MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -115,6 +116,12 @@ def _leave_logs_alone(**_: Any) -> None:
 @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _begin(**_: Any) -> None:
     _counters().started()
+
+
+@signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
+def _look_after_children(sender: Any, **_: Any) -> None:
+    """Celery's pool misses a child that dies while it looks after another, and looks again after five seconds."""
+    sender.hub.call_repeatedly(LOOK, sender.pool.maintain_pool)
 
 
 def main() -> None:
