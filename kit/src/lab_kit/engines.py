@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 import structlog
 
 PATIENCE_SECONDS = 5.0
+MINE = "mine_"  # what the names of learners' modules begin with
 log = structlog.get_logger(__name__)
 
 
@@ -44,7 +45,11 @@ def engine_class(module: str, name: str, workspace: Path) -> type:
 
 
 def _shown(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error, limit=-3))
+    """The error as Python tells it, from the first line of the learner's file on."""
+    trace = error.__traceback__
+    while trace and not trace.tb_frame.f_globals.get("__name__", "").startswith(MINE):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace))
 
 
 def _load(module: str, name: str, workspace: Path) -> object:
@@ -54,7 +59,7 @@ def _load(module: str, name: str, workspace: Path) -> object:
             raise EngineUnavailable(f"no engine {name!r}: there are {', '.join(homes)} and mine")
         return importlib.import_module(f"{module}.{homes[name]}")
     path = workspace / f"{module}.py"
-    spec = importlib.util.spec_from_file_location(f"mine_{module}", path)
+    spec = importlib.util.spec_from_file_location(f"{MINE}{module}", path)
     if spec is None or not path.exists():
         raise EngineUnavailable(f"{path} does not exist: write your engine there first")
     mine = importlib.util.module_from_spec(spec)

@@ -26,6 +26,7 @@ from lab_kit.timeline import Timeline
 from lab_kit.watchdog import Watchdog, reason_of_start, start_again
 
 READY_SECONDS = 1.0
+KEEP_ALIVE = 75  # seconds; longer than clients keep theirs, so none sends into a connection that just closes
 log = structlog.get_logger(__name__)
 
 
@@ -109,7 +110,7 @@ class _Server(uvicorn.Server):
         where, app = service.settings, create_app(service, self.fail)
         super().__init__(
             uvicorn.Config(app, host=where.host, port=where.port, log_config=None, access_log=False,
-                           timeout_graceful_shutdown=1)
+                           timeout_graceful_shutdown=1, timeout_keep_alive=KEEP_ALIVE)
         )  # fmt: skip
         self._service = service
         self.failure: BaseException | None = None
