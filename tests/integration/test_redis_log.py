@@ -3,6 +3,8 @@
 import json
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +34,26 @@ def messages(url: str) -> list[Message]:
 def records(url: str) -> list[dict[str, Any]]:
     """What the messages hold, in order."""
     return [json.loads(text) for one in messages(url) for text in one.body["lines"].splitlines()]
+
+
+FORKING = """
+import logging, os, sys
+from lab_kit.log import configure
+
+sender = configure("parent", redis_url=sys.argv[1])
+logging.getLogger().warning("before")
+child = os.fork()
+logging.getLogger().warning("after" if child else "in the child")
+sender.close(20.0)
+if child:
+    os.waitpid(child, 0)
+"""
+
+
+def test_a_forked_process_sends_its_own_lines(fresh_redis: str) -> None:
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING, fresh_redis]
+    subprocess.run(command, check=True, timeout=30, capture_output=True)
+    assert sorted(one["event"] for one in records(fresh_redis)) == ["after", "before", "in the child"]
 
 
 def line(**record: Any) -> str:

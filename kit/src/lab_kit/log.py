@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import os
 import queue
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
+from weakref import ReferenceType, ref
 
 import structlog
 from redis.asyncio import Redis
@@ -26,21 +29,27 @@ class Sender:
 
     `offer` neither waits nor raises, from any thread. What does not fit the queue, or cannot be sent since Redis
     is away or the stream holds `MESSAGES` that are not acknowledged, is dropped and counted; when the next ones
-    get through, a line of the log says how many were lost. Without a URL nothing is sent, nor counted.
+    get through, a line of the log says how many were lost. Without a URL nothing is sent, nor counted. A process
+    that is forked sends its own lines, and none of its parent's.
     """
 
     def __init__(
         self, service: str, redis_url: str | None, stream: str = "lab:logs", *, capacity: int = 10_000,
         messages: int = MESSAGES,
     ) -> None:  # fmt: skip
-        self.sent = self.dropped = 0
         self._service, self._url, self._stream, self._messages = service, redis_url, stream, messages
-        self._lines: queue.Queue[str] = queue.Queue(capacity)
+        self._capacity = capacity
+        self._begin()
+        os.register_at_fork(after_in_child=partial(_begin_again, ref(self)))
+
+    def _begin(self) -> None:
+        self.sent = self.dropped = 0
+        self._lines: queue.Queue[str] = queue.Queue(self._capacity)
         self._closed = threading.Event()
         self._counting = threading.Lock()  # guards `dropped`; `sent` and `_told` belong to the thread
         self._told = 0
         self._thread = threading.Thread(target=self._run, name="log-sender", daemon=True)
-        if redis_url:
+        if self._url:
             self._thread.start()
 
     def offer(self, line: str) -> None:
@@ -93,6 +102,13 @@ class Sender:
         lost, self._told = self.dropped - self._told, self.dropped
         if lost:
             log.warning("lines of the log were lost on their way to redis", lines=lost)
+
+
+def _begin_again(sender: ReferenceType[Sender]) -> None:
+    """In a child: no thread survives a fork, and a lock may be held for ever by one that did not."""
+    here = sender()
+    if here and not here._closed.is_set():
+        here._begin()
 
 
 def configure(
