@@ -144,7 +144,6 @@ class Part:
 
     def write(self, data: memoryview, offset: int) -> None:
         assert not self._closed, "write after close"
-        data = memoryview(bytes(data))  # workers that run inside this wait share the thread, and its buffer
         self._disk.step("write")
         if offset > len(self._data):
             self._data.extend(bytes(offset - len(self._data)))

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -22,16 +22,13 @@ class Connection:
         self._socket = sock
         self._open = True
         self._open_lock = threading.Lock()
-        self.used = False
 
-    def request(self, target: str, headers: Mapping[str, str]) -> "Head":
-        """Send a GET, read the head of the answer. Raises `ConnectionLost`, `TimedOut`, `ProtocolError`."""
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._guarded(self._socket.sendall, f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode("ascii"))
+    def request(self, request: bytes) -> "Head":
+        """Send `request`, read the head of the answer. Raises `ConnectionLost`, `TimedOut`, `ProtocolError`."""
+        self._guarded(self._socket.sendall, request)
         head = Head()
         while not head.done:
             head.feed(self.read(HEAD_READ))
-        self.used = True
         return head
 
     def read(self, size: int) -> bytes:

@@ -32,10 +32,14 @@ class AllowedHosts:
         self._allowed = tuple(pattern.lower() for pattern in allowed)
         self._origin = place_of(origin_url)
         self._listed = lru_cache(maxsize=1024)(self._is_listed)
+        self._literal = lru_cache(maxsize=1024)(self._resolved)
 
     def endpoint(self, url: str) -> Endpoint:
         """Where `url` is fetched from. Raises `Refused`, or `ConnectionLost` for a name without address."""
         place = self.permit(url)
+        return self._literal(place) if _is_address(place.host) else self._resolved(place)
+
+    def _resolved(self, place: Place) -> Endpoint:
         if place == self._origin or place.host.endswith(VIRTUAL):
             return Endpoint(place, _resolve(self._origin), self._origin.port)
         addresses = _resolve(place)

@@ -1,5 +1,6 @@
 """HTTP over kept-alive connections: redirects, allowed hosts, and bodies that go straight to their buffer."""
 
+import re
 import socket
 import ssl
 import struct
@@ -22,7 +23,8 @@ MOST_REDIRECTS = 5
 CONNECT_SECONDS, READ_SECONDS, IDLE_SECONDS = 5.0, 30.0, 15.0
 DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})
 SAFE = "/%:@!$&'()*+,;=~-._?[]"
-USER_AGENT = "concurrency-lab-downloader"
+PLAIN = re.compile(rf"[^/?#]*//[^/?#]*(/[\w{re.escape(SAFE)}]*)", re.ASCII)
+ALWAYS = "user-agent: concurrency-lab-downloader\r\naccept: */*\r\n"
 
 
 class Body:
@@ -131,21 +133,19 @@ class HttpTransport:
             connection.close()
 
     def _exchange(self, url: str, headers: Mapping[str, str]) -> Body:
-        endpoint, parts = self._hosts.endpoint(url), urlsplit(url)
-        query = f"?{quote(parts.query, SAFE)}" if parts.query else ""
-        target = quote(parts.path or "/", SAFE) + query
-        sent = {"host": endpoint.place.authority, "user-agent": USER_AGENT, "accept": "*/*", **headers}
+        endpoint = self._hosts.endpoint(url)
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        host = f"host: {endpoint.place.authority}\r\n"
+        request = f"GET {_target(url)} HTTP/1.1\r\n{host}{ALWAYS}{lines}\r\n".encode("latin-1")
         kept = self._kept(endpoint)
         if kept:
             with suppress(ConnectionLost):  # the server may close an idle connection at any moment: ask anew
-                return self._ask(kept, endpoint, target, sent)
-        return self._ask(self._connect(endpoint), endpoint, target, sent)
+                return self._ask(kept, endpoint, request)
+        return self._ask(self._connect(endpoint), endpoint, request)
 
-    def _ask(
-        self, connection: Connection, endpoint: Endpoint, target: str, headers: Mapping[str, str]
-    ) -> Body:
+    def _ask(self, connection: Connection, endpoint: Endpoint, request: bytes) -> Body:
         try:
-            head = connection.request(target, headers)
+            head = connection.request(request)
         except TransferError:
             connection.close()
             raise
@@ -187,6 +187,15 @@ class HttpTransport:
     def _keep(self, endpoint: Endpoint, connection: Connection) -> None:
         with self._idle_lock:
             self._idle[endpoint].append((time.monotonic(), connection))
+
+
+def _target(url: str) -> str:
+    """What of `url` is asked for, quoted where that is still to be done."""
+    if plain := PLAIN.fullmatch(url):
+        return plain[1]
+    parts = urlsplit(url)
+    query = f"?{quote(parts.query, SAFE)}" if parts.query else ""
+    return quote(parts.path or "/", SAFE) + query
 
 
 def _timed_by_the_kernel(sock: socket.socket, seconds: float) -> socket.socket:

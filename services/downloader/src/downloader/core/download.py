@@ -124,6 +124,13 @@ class Download:
         if lease.block and lease.revoked:
             version.plan.give_back(lease.block)
 
+    def arrive(self, size: int, sha256: str | None, now: float) -> None:
+        """The whole file came at once, and is under its name."""
+        self.restarts += self.received > 0
+        self.received = self.total = size
+        self.rate.add(size, now)
+        self.parked, self.sha256, self.end = None, sha256, State.DONE
+
     def asks(self, lease: Lease, probe: int) -> Asked:
         """What to ask the server for on behalf of `lease`."""
         if lease.version is None or lease.block is None:

@@ -46,6 +46,22 @@ class Leases:
             _check(lease)
             lease.response, lease.idle = response, False
 
+    def claim(self, lease: Lease) -> bool:
+        """Whether the caller, who has the whole file in hand, shall publish it; then nothing can stop that. Not
+        beside a checkpoint: a crash must not find that of other bytes beside the new file."""
+        with self._books.lock:
+            _check(lease)
+            lease.download.publishing = not lease.download.stored
+            return lease.download.publishing
+
+    def arrived(self, lease: Lease, size: int, sha256: str | None) -> None:
+        """The whole file, as claimed, is under its name."""
+        with self._books.lock:
+            now = self._books.now()
+            lease.download.arrive(size, sha256, now)
+            self._books.totals.add(size, now)
+            self._books.note(lease.download)
+
     def plan(self, lease: Lease, offer: Offer) -> Plan:
         with self._books.lock:
             _check(lease)

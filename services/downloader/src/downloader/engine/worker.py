@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from downloader.contract import (
     ChecksumMismatch,
     ConnectionLost,
+    Job,
     Limits,
     PartFile,
     Ports,
@@ -105,8 +106,29 @@ class Worker:
             response = self._ports.transport.get(job.url, asked.headers())
         with closing(response):
             self._leases.attach(lease, response)
-            self._agree(lease, asked, interpret(response.status, response.headers, asked, clock.time()))
-            self._receive(lease, response)
+            offer = interpret(response.status, response.headers, asked, clock.time())
+            if lease.version is not None:
+                self._leases.narrow(lease, offer)
+                self._receive(lease, response, 0)
+                return
+            count = response.readinto(self._buffer()[: offer.end])
+            if not self._whole(lease, offer, count):
+                self._agree(lease, offer)
+                self._receive(lease, response, count)
+
+    def _whole(self, lease: Lease, offer: Offer, count: int) -> bool:
+        """Whether the first read brought the whole file, as it does with small ones: then there is nothing to
+        plan, to share, or to go on with, and the file is published at once."""
+        if count != offer.validator.total or not self._leases.claim(lease):
+            return False
+        job, body = lease.download.job, self._buffer()[:count]
+        sha256 = hashlib.sha256(body).hexdigest() if lease.download.hashes else None
+        _check_sum(job, sha256)
+        with closing(self._ports.storage.create(job.destination)) as file:
+            file.write(body, 0)
+            file.publish(count)
+        self._leases.arrived(lease, count, sha256)
+        return True
 
     def _restore(self, lease: Lease) -> None:
         """Go on with what an earlier life, or a pause, left on the disk."""
@@ -121,11 +143,8 @@ class Worker:
         elif raw:
             storage.discard(job.destination)
 
-    def _agree(self, lease: Lease, asked: Asked, offer: Offer) -> None:
-        """Make a plan of the first offer for a file; hold later ones to it."""
-        if lease.version is not None:
-            self._leases.narrow(lease, offer)
-            return
+    def _agree(self, lease: Lease, offer: Offer) -> None:
+        """Make a plan of the first offer for a file."""
         self._ports.storage.reserve(offer.validator.total or 0)
         plan = self._leases.plan(lease, offer)
         destination = lease.download.job.destination
@@ -140,20 +159,21 @@ class Worker:
         version = Version(plan, known, file, hashlib.sha256(), ranged=end is not None or resumed)
         self._leases.adopt(lease, version, end, resumed=resumed)
 
-    def _receive(self, lease: Lease, response: Response) -> None:
-        """The data path: from the socket into a buffer, and from there to its place in the file."""
+    def _receive(self, lease: Lease, response: Response, count: int) -> None:
+        """The data path: from the socket into a buffer, where `count` bytes are already, and from there to its
+        place in the file."""
         block, version, clock = lease.block, lease.version, self._ports.clock
         if block is None or version is None:
             return
         buffer, pace = self._buffer(), Pace(self._limits, clock.monotonic())
         while block.left != 0:
-            room = buffer if block.left is None else buffer[: block.left]
-            count = response.readinto(room)
+            count = count or response.readinto(buffer[: block.left])
             if count == 0:
                 return self._body_ended(lease)
-            version.file.write(room[:count], block.position)
+            version.file.write(buffer[:count], block.position)
             self._see_to(lease, version, self._leases.commit(lease, count))
             pace.add(count, clock.monotonic())
+            count = 0
 
     def _body_ended(self, lease: Lease) -> None:
         assert lease.block is not None
@@ -201,8 +221,7 @@ class Worker:
         if not self._leases.begin_publishing(lease):
             return
         sha256 = version.digest.hexdigest() if lease.download.hashes else None
-        if job.sha256 not in (None, sha256):
-            raise ChecksumMismatch(f"SHA-256 is {sha256}, not {job.sha256} as promised")
+        _check_sum(job, sha256)
         version.file.publish(version.plan.received)
         self._leases.published(lease, sha256)
         version.file.close()
@@ -226,3 +245,8 @@ class Worker:
             self._own.buffer = memoryview(bytearray(BUFFER))
         buffer: memoryview = self._own.buffer
         return buffer
+
+
+def _check_sum(job: Job, sha256: str | None) -> None:
+    if job.sha256 not in (None, sha256):
+        raise ChecksumMismatch(f"SHA-256 is {sha256}, not {job.sha256} as promised")
