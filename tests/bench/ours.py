@@ -35,7 +35,7 @@ def fetch(urls: list[str], folder: Path, connections: int, checksum: bool) -> No
     limits = Limits(workers=connections, per_host=connections, per_download=connections, checksum=checksum)
     manager = DownloadManager(ports, limits)
     for number, url in enumerate(urls):
-        manager.submit(Job(url, str(number)))
+        manager.submit(Job(url, str(number), id=str(number)))
     over.wait()
     manager.shutdown(drain=False)
     if failures:

@@ -1,7 +1,7 @@
 """What an engine of T1 is given, what it promises, and what may go wrong."""
 
 import math
-import uuid
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -35,7 +35,7 @@ class Job:
     destination: str
     sha256: str | None = None
     priority: int = 0
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
     paused: bool = False
 
 

@@ -16,10 +16,6 @@ class Facts(NamedTuple):
     live: bool
     restarts: int
 
-    @classmethod
-    def of(cls, download: Download, now: float) -> "Facts":
-        return cls(download.state(now), download.live, download.restarts)
-
 
 class Census:
     """Downloads by state, and how many are live. Exact if `note` is called after each change."""
@@ -40,18 +36,20 @@ class Census:
 
     def note(self, download: Download, now: float) -> None:
         """Count `download` as it is now."""
-        facts, counted = Facts.of(download, now), self._known.get(download)
+        facts = Facts(download.state(now), download.live, download.restarts)
+        counted = self._known.get(download)
         if facts == counted:
             return
-        self.restarts += facts.restarts - (counted.restarts if counted else 0)
-        self.forget(download)
         self._known[download] = facts
         self._count(facts, 1)
+        self.restarts += facts.restarts
+        if counted:
+            self._count(counted, -1)
+            self.restarts -= counted.restarts
 
     def forget(self, download: Download) -> None:
         """Count it no more; what it added to `restarts` stays."""
-        facts = self._known.pop(download, None)
-        if facts:
+        if facts := self._known.pop(download, None):
             self._count(facts, -1)
 
     def _count(self, facts: Facts, sign: int) -> None:

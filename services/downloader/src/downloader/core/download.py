@@ -19,7 +19,7 @@ from downloader.core.http import Asked, DateNeeded, Offer, RangesUnusable
 from downloader.core.plan import Plan, block_size
 from downloader.core.rate import Rate
 from downloader.core.retry import Backoff
-from downloader.core.version import Lease, Version
+from downloader.core.version import Lease, Version, Whole
 
 TRUSTED_CHANGES = 2
 """A file that changes more often under its ranges is fetched whole, over one connection."""
@@ -124,12 +124,12 @@ class Download:
         if lease.block and lease.revoked:
             version.plan.give_back(lease.block)
 
-    def arrive(self, size: int, sha256: str | None, now: float) -> None:
-        """The whole file came at once, and is under its name."""
+    def arrive(self, whole: Whole, now: float) -> None:
+        """The end of a download that needed no version."""
         self.restarts += self.received > 0
-        self.received = self.total = size
-        self.rate.add(size, now)
-        self.parked, self.sha256, self.end = None, sha256, State.DONE
+        self.received = self.total = whole.size
+        self.rate.add(whole.size, now)
+        self.parked, self.sha256, self.end = None, whole.sha256, State.DONE
 
     def asks(self, lease: Lease, probe: int) -> Asked:
         """What to ask the server for on behalf of `lease`."""

@@ -1,14 +1,12 @@
 """A moving rate."""
 
-from collections import deque
-
 
 class Rate:
     """Bytes per second over the last `window` seconds, in buckets of a tenth of that: constant memory."""
 
     def __init__(self, window: float = 5.0) -> None:
         self._window = window
-        self._buckets: deque[list[float]] = deque()
+        self._buckets: list[list[float]] = []
         self._began: float | None = None
 
     def add(self, count: int, now: float) -> None:
@@ -28,4 +26,4 @@ class Rate:
 
     def _drop(self, now: float) -> None:
         while self._buckets and now - self._buckets[0][0] > self._window:
-            self._buckets.popleft()
+            del self._buckets[0]

@@ -62,7 +62,7 @@ class Schedule:
 
     def offer(self, download: Download) -> None:
         """`download` may want a worker; harmless if it does not, or was offered before."""
-        if not download.end:
+        if not (download.end or download.preparing):
             (self._sharing if download.leases else self._waiting).push(download)
 
     def take(self, now: float) -> Lease | None:

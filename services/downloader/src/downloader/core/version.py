@@ -1,7 +1,7 @@
 """One version of a file while it is being fetched, and a worker's hold on it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from downloader.contract import PartFile, Response
 from downloader.core.http import Validator
@@ -51,6 +51,13 @@ class Version:
         return self.validator == earlier.validator and self.plan.frontier >= earlier.hashed
 
 
+class Whole(NamedTuple):
+    """A file that came at once, and is under its name."""
+
+    size: int
+    sha256: str | None
+
+
 @dataclass(slots=True, eq=False)
 class Lease:
     """One worker's hold on a download: the block it fetches, of the version it belongs to.
@@ -66,3 +73,4 @@ class Lease:
     idle: bool = True
     revoked: bool = False
     released: bool = False
+    brought: Whole | None = None

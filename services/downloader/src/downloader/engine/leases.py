@@ -9,7 +9,7 @@ from downloader.core.checkpoint import Checkpoint
 from downloader.core.download import Download
 from downloader.core.http import Asked, Offer
 from downloader.core.plan import Plan
-from downloader.core.version import Lease, Version
+from downloader.core.version import Lease, Version, Whole
 from downloader.engine.books import Books
 from downloader.engine.owed import Aftermath, Chores, Owed, Revoked
 
@@ -53,14 +53,6 @@ class Leases:
             _check(lease)
             lease.download.publishing = not lease.download.stored
             return lease.download.publishing
-
-    def arrived(self, lease: Lease, size: int, sha256: str | None) -> None:
-        """The whole file, as claimed, is under its name."""
-        with self._books.lock:
-            now = self._books.now()
-            lease.download.arrive(size, sha256, now)
-            self._books.totals.add(size, now)
-            self._books.note(lease.download)
 
     def plan(self, lease: Lease, offer: Offer) -> Plan:
         with self._books.lock:
@@ -156,6 +148,8 @@ class Leases:
                 self._books.changed.notify_all()
                 return Aftermath()
             lease.download.publishing = False
+            if lease.brought:
+                self._arrived(lease, lease.brought)
             retry_in, aborted = self._fail(lease, error) if error else (None, [])
             lease.download.release(lease)
             return self._books.settle(lease.download, lease.version, aborted, retry_in)
@@ -171,6 +165,12 @@ class Leases:
         with self._books.lock:
             self._books.telling -= 1
             self._books.changed.notify_all()
+
+    def _arrived(self, lease: Lease, whole: Whole) -> None:
+        """Requires holding the lock."""
+        now = self._books.now()
+        lease.download.arrive(whole, now)
+        self._books.totals.add(whole.size, now)
 
     def _fail(self, lease: Lease, error: TransferError) -> tuple[float | None, list[Response]]:
         """Requires holding the lock. When to retry, and the answers that nobody wants any more."""

@@ -162,7 +162,7 @@ class Ledger:
             raise Conflict(f"there is a download {job.id!r} already")
         if job.destination in self._books.owners:
             raise Conflict(f"another download already goes to {job.destination!r}")
-        self._books.settle(self._books.enter(job))
+        self._books.note(self._books.enter(job))
 
     def _claim(self, download: Download) -> None:
         if self._books.owners.get(download.job.destination) is not download:

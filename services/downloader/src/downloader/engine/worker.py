@@ -17,10 +17,10 @@ from downloader.contract import (
     TransferError,
 )
 from downloader.core.checkpoint import decode
-from downloader.core.http import Asked, Offer, Validator, interpret
+from downloader.core.http import Offer, Validator, interpret
 from downloader.core.pace import Pace
 from downloader.core.plan import Plan, block_size
-from downloader.core.version import Lease, Version
+from downloader.core.version import Lease, Version, Whole
 from downloader.engine.leases import Leases
 from downloader.engine.owed import Aftermath, Chores, Owed, Revoked
 
@@ -112,11 +112,11 @@ class Worker:
                 self._receive(lease, response, 0)
                 return
             count = response.readinto(self._buffer()[: offer.end])
-            if not self._whole(lease, offer, count):
+            if not self._published_at_once(lease, offer, count):
                 self._agree(lease, offer)
                 self._receive(lease, response, count)
 
-    def _whole(self, lease: Lease, offer: Offer, count: int) -> bool:
+    def _published_at_once(self, lease: Lease, offer: Offer, count: int) -> bool:
         """Whether the first read brought the whole file, as it does with small ones: then there is nothing to
         plan, to share, or to go on with, and the file is published at once."""
         if count != offer.validator.total or not self._leases.claim(lease):
@@ -127,7 +127,7 @@ class Worker:
         with closing(self._ports.storage.create(job.destination)) as file:
             file.write(body, 0)
             file.publish(count)
-        self._leases.arrived(lease, count, sha256)
+            lease.brought = Whole(count, sha256)
         return True
 
     def _restore(self, lease: Lease) -> None:
