@@ -96,4 +96,5 @@ if __name__ == "__main__":
     parser.add_argument("--redis", default="")
     options = parser.parse_args()
     gc.freeze()  # as `lab_kit.shell.serve` does
+    gc.set_threshold(20_000)  # as `scraper.__main__` does
     print(uvloop.run(crawl(options.seed, options.workers, options.redis)))

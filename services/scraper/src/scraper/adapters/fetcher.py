@@ -1,7 +1,7 @@
 """HTTP on aiohttp: one answer for each request, with a limit on everything a server may do to us."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -54,8 +54,10 @@ class HttpFetcher:
     async def get(self, url: str) -> Answer:
         if not self._hosts.allows(url):
             raise Refused(f"{url!r}: the host is not in LAB_ALLOWED_HOSTS, or its address is private")
-        with _translated(url):
+        try:
             return await self._answer(url)
+        except (ClientError, OSError, InvalidURL) as error:  # a TimeoutError is an OSError
+            raise _translated(url, error) from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -63,7 +65,12 @@ class HttpFetcher:
             await self._session.close()
 
     async def _answer(self, url: str) -> Answer:
-        async with self._opened().get(URL(url, encoded=True), allow_redirects=False) as response:
+        phases, began = self._phases, asyncio.get_running_loop().time()
+        async with (
+            asyncio.timeout_at(began + phases.connect + phases.first_byte) as limit,
+            self._opened().get(URL(url, encoded=True), allow_redirects=False) as response,
+        ):
+            limit.reschedule(began + phases.total)
             headers = _fields(response.headers)
             if response.status >= 300:
                 return Answer(response.status, headers)
@@ -73,7 +80,7 @@ class HttpFetcher:
                 return Answer(response.status, headers, await _beginning(response, LARGEST + 1))
             if not _is_read(headers):
                 return Answer(response.status, headers)
-            most = self._phases.body
+            most = phases.body
             if (response.content_length or 0) > most:
                 raise TooLarge(f"{url} has {response.content_length} bytes, {most} are read")
             body = await _beginning(response, most + 1)
@@ -91,11 +98,8 @@ class HttpFetcher:
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=ASKED,
-                timeout=aiohttp.ClientTimeout(
-                    total=self._phases.total,
-                    sock_connect=self._phases.connect,
-                    sock_read=self._phases.first_byte,
-                ),
+                # The other phases have one timer for each request: aiohttp would set one for each piece.
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._phases.connect),
             )
         return self._session
 
@@ -126,22 +130,15 @@ def _is_read(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "text/plain").lower().startswith(READ)
 
 
-@contextmanager
-def _translated(url: str) -> Iterator[None]:
+def _translated(url: str, error: Exception) -> FetchError:
     """aiohttp's errors, and the system's, as the contract's."""
-    try:
-        yield
-    except FetchError:
-        raise
-    except ConnectionTimeoutError as error:
-        raise TimedOut(f"{url}: no connection in time") from error
-    except TimeoutError as error:
-        raise TimedOut(f"{url}: no answer in time") from error
-    except ClientConnectorDNSError as error:
-        if isinstance(error.os_error, PrivateAddress):
-            raise Refused(str(error.os_error)) from error
-        raise NameUnknown(f"{url}: {error.os_error}") from error
-    except (InvalidURL, ContentTypeError) as error:
-        raise Refused(f"{url}: {error}") from error
-    except (ClientError, OSError) as error:
-        raise ConnectionLost(f"{url}: {str(error) or type(error).__name__}") from error
+    if isinstance(error, ConnectionTimeoutError):
+        return TimedOut(f"{url}: no connection in time")
+    if isinstance(error, TimeoutError):
+        return TimedOut(f"{url}: no answer in time")
+    if isinstance(error, ClientConnectorDNSError):
+        is_private = isinstance(error.os_error, PrivateAddress)
+        return Refused(str(error.os_error)) if is_private else NameUnknown(f"{url}: {error.os_error}")
+    if isinstance(error, InvalidURL | ContentTypeError):
+        return Refused(f"{url}: {error}")
+    return ConnectionLost(f"{url}: {str(error) or type(error).__name__}")

@@ -49,16 +49,16 @@ class Breaker:
 
     def wait(self, now: float) -> float:
         """Seconds until a call may go; 0 if one may now. A probe's end may change it earlier."""
-        if self.state(now) is BreakerState.OPEN:
+        if not self.trips:
+            return 0.0
+        if now < self._until:
             return self._until - now
-        if self.state(now) is BreakerState.HALF_OPEN and self._probe:
-            return max(0.0, self._probe.at + self._window - now)
-        return 0.0
+        return max(0.0, self._probe.at + self._window - now) if self._probe else 0.0
 
     def permit(self, now: float) -> Permit:
         """Let a call out, when `wait` is 0."""
         permit = Permit(self._epoch, now)
-        if self.state(now) is BreakerState.HALF_OPEN:
+        if self.trips:
             self._probe = permit
         return permit
 
