@@ -61,3 +61,23 @@ def test_where_the_system_has_no_such_files_boards_work_too(
     monkeypatch.setattr(memory, "FOLDER", tmp_path / "absent")
     used(memory_board(Job(0, 10), 1))
     assert sweep() == []
+
+
+PROGRAM = """
+from primes.adapters.memory import memory_board
+from primes.adapters.processes import ProcessCrew
+from primes.contract import Job, Limits, Ports
+from primes.engine import PrimeCalculator
+
+crew = ProcessCrew(1, "numpy")
+engine = PrimeCalculator(Ports(crew=lambda: crew, board=memory_board), Limits(workers=1))
+engine.start([])
+print(engine.wait(engine.submit(Job(0, 1000)), 20.0).answer)
+engine.stop(0.0)
+"""
+
+
+def test_no_tracker_of_resources_complains() -> None:
+    """Neither the engine's process nor a worker's, at whose end Python looks for what was left."""
+    ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
+    assert (ended.stdout.strip(), ended.stderr) == ("{'count': 168}", "")

@@ -9,6 +9,7 @@ from primes.contract import InvalidJob, Limits
 __all__ = ["Lister"]
 
 WINDOW = 1_000_000  # numbers looked through at a time
+PORTABLE = 10**15  # where the kernels end that are always there
 
 
 class Lister:
@@ -29,6 +30,11 @@ class Lister:
             raise InvalidJob(
                 f"{hi - lo:,} numbers are more than the {self._most:,} that one list may go through"
             )
+        if hi > PORTABLE and hi > self._loaded().ceiling:
+            kernel = self._loaded()
+            raise InvalidJob(
+                f"lists end at {kernel.ceiling:,} here, with the kernel {kernel.name}; primesieve goes to 2^63"
+            )
 
     async def page(self, lo: int, hi: int, limit: int) -> tuple[list[int], int | None]:
         """The first `limit` primes, and where to go on; None when these are all."""
@@ -47,9 +53,12 @@ class Lister:
             yield found
 
     def _primes(self, lo: int, hi: int) -> list[int]:
+        return [int(prime) for chunk in self._loaded().chunks(lo, hi) for prime in chunk.tolist()]
+
+    def _loaded(self) -> Any:
         if self._kernel is None:
             from primes.adapters.kernels import available, choose
 
             found = available(self._name)
             self._kernel = choose("numpy" if found == "numba" else found)  # a page is not worth compiling for
-        return [int(prime) for chunk in self._kernel.chunks(lo, hi) for prime in chunk.tolist()]
+        return self._kernel
