@@ -3,9 +3,14 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from lab.load.gentle import GentleVisitor
+from scraper.load import GENTLE_NAME, tidy
 
 if TYPE_CHECKING:
     from tests.integration.scraper.conftest import Scraper
@@ -172,3 +177,13 @@ def test_the_metrics_know_the_hosts(service: "Scraper") -> None:
     for name in ("tokens", "breaker", "in_flight", "latency_seconds"):
         assert f'scraper_host_{name}{{engine="reference",host="site-1.lab.test",service="scraper"}}' in text
     assert 'scraper_host_errors_total{engine="reference",host="site-1.lab.test",reason="5xx"' in text
+
+
+def test_the_background_load_removes_only_its_own_crawls(service: "Scraper") -> None:
+    somebodys, its = service.create(SEED, pages=1), service.create(SEED, pages=1, name=GENTLE_NAME)
+    assert service.look(its)["name"] == GENTLE_NAME
+    visitor = GentleVisitor(service.url, "", Event(), Random(1))
+    tidy(visitor)
+    visitor.close()
+    assert service.ask("GET", f"/v1/crawls/{its}").status == 404
+    assert service.ended(somebodys)["state"] == "done"

@@ -14,6 +14,8 @@ FINAL = ("done", "cancelled")
 ONE = "/v1/crawls/[id]"
 POLL = (0.1, 1.0)  # seconds between two looks: first, longest
 PATIENCE = 120.0
+GENTLE_NAME = "gentle load"
+"""What the crawls of the background load are called: only these are its to remove."""
 
 
 type Record = dict[str, Any]
@@ -72,28 +74,29 @@ VISITS: Mapping[Visit, int] = {crawl: 6, browse: 2, follow: 2, pause_and_resume:
 
 def gentle(visitor: Visitor) -> None:
     """A small crawl over a few sites, so that hosts, buckets and frontier have something to show."""
-    _crawl(visitor, pages=visitor.random.choice((20, 40, 60)))
+    _crawl(visitor, pages=visitor.random.choice((20, 40, 60)), name=GENTLE_NAME)
 
 
 def tidy(visitor: Visitor) -> None:
     """Remove the crawls of a gentle load that did not get round to it."""
     for record in visitor.ask("GET", "/v1/crawls", name="/v1/crawls")[1]:
-        _remove(visitor, record["id"])
+        if record["name"] == GENTLE_NAME:
+            _remove(visitor, record["id"])
 
 
-def _crawl(visitor: Visitor, pages: int) -> None:
-    record = _begin(visitor, pages)
+def _crawl(visitor: Visitor, pages: int, name: str = "") -> None:
+    record = _begin(visitor, pages, name)
     try:
         _judge(visitor, _end_of(visitor, record["id"]), pages)
     finally:
         _remove(visitor, record["id"])
 
 
-def _begin(visitor: Visitor, pages: int) -> Record:
+def _begin(visitor: Visitor, pages: int, name: str = "") -> Record:
     seeds = [
         f"http://site-{number}.lab.test/page/1" for number in visitor.random.sample(range(1, SITES + 1), 3)
     ]
-    body = {"seeds": seeds, "pages": pages, "depth": 3}
+    body = {"seeds": seeds, "pages": pages, "depth": 3, "name": name}
     record: Record = visitor.ask("POST", "/v1/crawls", body=body)[1]
     return record
 

@@ -39,9 +39,10 @@ class Request(BaseModel, extra="forbid"):
     domains: int = Field(default=1000, ge=1, le=100_000)
     prefer: list[str] = Field(default_factory=list, max_length=20)
     crawl_delay: bool = False
+    name: str = Field(default="", max_length=100)
 
     def crawl(self, crawl_id: str) -> Crawl:
-        given = self.model_dump() | {"seeds": tuple(self.seeds), "prefer": tuple(self.prefer)}
+        given = self.model_dump(exclude={"name"}) | {"seeds": tuple(self.seeds), "prefer": tuple(self.prefer)}
         return Crawl(**given, id=crawl_id)
 
 
@@ -72,7 +73,7 @@ class Desk:
     async def accept(self, crawl_id: str, request: Request, trace: str) -> dict[str, Any]:
         """Take on a crawl. Raises what the engine raises."""
         crawl = request.crawl(crawl_id)
-        record = await self._registry.add(crawl, trace)
+        record = await self._registry.add(crawl, trace, request.name)
         try:
             async with self._host.use() as engine:
                 with suppress(Conflict):  # `follow` has found the record, and was faster
@@ -180,6 +181,7 @@ class Desk:
         crawl = record.crawl
         return {
             "id": crawl.id,
+            "name": record.name,
             "seeds": crawl.seeds,
             "state": record.state,
             "created": record.created,

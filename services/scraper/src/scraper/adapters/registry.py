@@ -27,6 +27,7 @@ class Record:
     created: float
     state: State = State.RUNNING
     finished: float | None = None
+    name: str = ""
 
 
 class Registry:
@@ -46,9 +47,9 @@ class Registry:
         """Raises `UnknownCrawl`."""
         return _decode(await self._stored(crawl_id))
 
-    async def add(self, crawl: Crawl, trace: str) -> Record:
+    async def add(self, crawl: Crawl, trace: str, name: str = "") -> Record:
         """Remember a new crawl; of those that have ended, the newest `KEEP`."""
-        record = Record(crawl, trace, time.time())
+        record = Record(crawl, trace, time.time(), name=name)
         await self._redis.hset(RECORDS, crawl.id, _encode(record))
         ended = [one for one in await self.all() if one.state.final]
         for old in ended[KEEP:]:
