@@ -4,10 +4,12 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 from chat.adapters.alerts import ALERTS, GROUP, ROOM, Alerts
 from chat.adapters.blobs import Blobs
+from chat.adapters.connection import broadcast
 from chat.adapters.feed import Feed
 from chat.adapters.listener import FAULTS, Listener
 from chat.adapters.log import MemoryLog, RedisLog, RoomLog, Unavailable
@@ -108,7 +110,7 @@ class House:
         common = measured(tasks, 1, self.timeline)  # the loop
         self.wire.begin(name, tasks)
         ports = Ports(clock=common.clock, spawn=common.spawn, semaphore=common.semaphore, tracer=common.tracer,
-                      presence=self.roster.present)  # fmt: skip
+                      presence=self.roster.present, broadcast=partial(broadcast, self.wire))  # fmt: skip
         hub: Hub = engine_class(NAME, name, self.settings.lab_workspace)(ports, self.settings.limits)
         return cast(Hub, Relay(hub, self.reception.sessions, self._held))
 

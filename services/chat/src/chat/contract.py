@@ -1,9 +1,10 @@
 """What an engine of A2 is given, what it promises, and what may go wrong."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from lab_kit.coroutines import AsyncPorts
 
@@ -131,14 +132,27 @@ class Stats:
 def _nothing(user: str, online: bool) -> None: ...
 
 
+def one_by_one(connections: Sequence[Connection], batch: Batch) -> int:
+    """`Ports.broadcast` for connections of any kind."""
+    written = 0
+    for connection in connections:
+        with suppress(Gone):
+            connection.write(batch)
+            written += 1
+    return written
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ports(AsyncPorts):
-    """What hubs get: the common ports, and whom to tell that a user came online here, or went.
+    """What hubs get: the common ports, whom to tell that a user came online here, or went, and how the same bytes
+    are written to many.
 
-    `presence` returns at once and calls nothing of the hub.
+    `presence` returns at once and calls nothing of the hub. `broadcast` does what `Connection.write` to each
+    would, for less, and returns to how many: not to who is gone.
     """
 
     presence: Callable[[str, bool], None] = _nothing
+    broadcast: Callable[[Sequence[Any], Batch], int] = one_by_one
 
 
 class Hub(Protocol):

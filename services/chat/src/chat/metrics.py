@@ -1,16 +1,17 @@
 """The chat's own metrics. What crosses a socket is counted at the port, for any hub alike."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from chat.contract import Close, Stats
+from chat.contract import Batch, Close, Stats
 from lab_kit.metrics import EngineMetrics, Metrics
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 CODES = {1000, 1003, 1007, *Close}
-LONGEST = 61  # a prime, so that no size of a room picks the same client each time
+LONGEST = 251  # a prime, so that no size of a room picks the same client each time
 REFUSED = ("malformed", "forbidden", "unknown", "too_often", "unavailable", "too_large", "conflict")
 
 
@@ -31,7 +32,7 @@ class WireMetrics:
         self._closed = metrics.counter("chat_closed", "Connections that the service ended", "code")
         self._refused = metrics.counter("chat_refused", "Requests answered with an error", "reason")
         self.frames = self.bytes = self.messages = self.message_bytes = 0
-        self.every = 1
+        self.every, self._unseen = 1, 0
 
     def begin(self, engine: str, tasks: EngineMetrics) -> None:
         """The series of `engine` start at zero. Each message is a task: from its arrival to its
@@ -61,10 +62,16 @@ class WireMetrics:
 
     def sample(self, clients: int) -> None:
         """With so many clients, the latency of one frame in `every` is observed: of all while there are few."""
-        self.every = min(1 + clients // 4, LONGEST)
+        self.every = min(1 + clients // 2, LONGEST)
 
-    def took(self, seconds: float) -> None:
-        self._took(seconds)
+    def wrote(self, batch: Batch, clients: int) -> None:
+        """To so many, no more than `every`."""
+        self.frames += batch.frames * clients
+        self.bytes += len(batch.data) * clients
+        self._unseen += clients if batch.born else 0
+        if self._unseen >= self.every:
+            self._unseen = 0
+            self._took(asyncio.get_running_loop().time() - batch.born)
 
     def heard_itself(self, seconds: float) -> None:
         self._client.labels(self._service, self._engine()).observe(seconds)

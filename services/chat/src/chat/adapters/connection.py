@@ -5,7 +5,9 @@ import asyncio
 import codecs
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import batched, repeat
+from operator import attrgetter
 from typing import Any, Protocol, cast
 
 from websockets.frames import Frame as WireFrame
@@ -17,9 +19,10 @@ from websockets.server import ServerProtocol
 from chat.contract import Batch, Gone
 from chat.metrics import WireMetrics
 
-__all__ = ["Handler", "WebSocket"]
+__all__ = ["Handler", "WebSocket", "broadcast"]
 
 CLOSE_SECONDS, HANDSHAKE_SECONDS = 3.0, 10.0
+NOWHERE = -1  # writing there fails
 UNSUPPORTED, INVALID_TEXT = 1003, 1007
 MOST_FRAGMENTS = 1024  # empty ones have no size that could be limited
 quiet = logging.getLogger(f"{__name__}.wire")  # the library tells of each connection twice
@@ -46,7 +49,8 @@ class WebSocket(asyncio.Protocol):
     than everything else a connection has (RFC 7692, 7.2).
 
     It is `blocked` from the first byte that the kernel does not take until the transport has got rid of all of
-    them. While it is not, the transport holds nothing, so bytes go to the socket directly, at half the cost.
+    them. While it is not, the transport holds nothing, so bytes go to the socket directly, at half the cost:
+    `direct` is its file descriptor then, and otherwise `NOWHERE`.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class WebSocket(asyncio.Protocol):
         refuse: Callable[[Request], str],
         max_size: int,
     ) -> None:
-        self.user, self.blocked, self.stalled = "", False, False
+        self.user, self.blocked, self.stalled, self.direct = "", False, False, NOWHERE
         self.session: Any = None
         self._handler, self._metrics, self._refuse = handler, metrics, refuse
         self._protocol = ServerProtocol(max_size=max_size, logger=quiet)
@@ -90,9 +94,11 @@ class WebSocket(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._full = self.blocked = True
+        self.direct = NOWHERE
 
     def resume_writing(self) -> None:
         self._full = False
+        self.direct = self._number if self._open else NOWHERE
         self.stall(self.stalled)
 
     def stall(self, stalled: bool) -> None:
@@ -106,19 +112,20 @@ class WebSocket(asyncio.Protocol):
     def write(self, batch: Batch) -> None:
         if not self._open:
             raise Gone("this connection is closed")
-        data, metrics = batch.data, self._metrics
-        metrics.frames += batch.frames
-        metrics.bytes += len(data)
-        sent = 0
-        if not self._full:
-            try:
-                sent = os.write(self._number, data)
-            except OSError:
-                sent = 0  # the transport finds out why
-        if sent < len(data):
-            self._transport.write(data[sent:])
-        if batch.born and not metrics.frames % metrics.every:
-            metrics.took(self._loop.time() - batch.born)
+        try:
+            sent = os.write(self.direct, batch.data)
+        except OSError:
+            sent = 0
+        if sent < len(batch.data):
+            self.leave(batch.data[sent:])
+        self._metrics.wrote(batch, 1)
+
+    def leave(self, rest: bytes) -> bool:
+        """To the transport what the socket did not take, or could not because the transport holds something
+        already, or for a reason that it finds out; False if the connection is closed."""
+        if self._open:
+            self._transport.write(rest)
+        return self._open
 
     def ping(self) -> None:
         if not self._open:
@@ -167,7 +174,7 @@ class WebSocket(asyncio.Protocol):
         self._protocol.send_response(response)
         self._send()
         if self._protocol.state is State.OPEN:
-            self._open = True
+            self._open, self.direct = True, NOWHERE if self._full else self._number
             if self._end:
                 self._end.cancel()
             self._handler.opened(self)
@@ -217,7 +224,7 @@ class WebSocket(asyncio.Protocol):
     def _closed(self) -> None:
         """Nothing is read or written any more, though the close frame may still be on its way."""
         if self._open:
-            self._open = False
+            self._open, self.direct = False, NOWHERE
             self._wake()
             self._handler.closed(self)
 
@@ -225,3 +232,32 @@ class WebSocket(asyncio.Protocol):
         if self._free:
             self._free.set()
             self._free = None
+
+
+_direct = attrgetter("direct")
+
+
+def broadcast(metrics: WireMetrics, connections: Sequence[WebSocket], batch: Batch) -> int:
+    """See `contract.Ports.broadcast`. Nothing but the system call is done for each, until one falls short."""
+    data, written = batch.data, 0
+    for some in batched(connections, metrics.every):
+        sent = _write_each(tuple(map(_direct, some)), data)
+        reached = len(some)
+        if sum(sent) != len(data) * len(some):
+            rests = zip(some, sent, strict=True)
+            reached = sum(size == len(data) or one.leave(data[size:]) for one, size in rests)
+        metrics.wrote(batch, reached)
+        written += reached
+    return written
+
+
+def _write_each(numbers: Sequence[int], data: bytes) -> list[int]:
+    """How many bytes each socket took: none where there was an error."""
+    sent: list[int] = []
+    writes = map(os.write, numbers, repeat(data))
+    while len(sent) < len(numbers):
+        try:
+            sent.extend(writes)
+        except OSError:
+            sent.append(0)
+    return sent

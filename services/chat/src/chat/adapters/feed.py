@@ -6,14 +6,11 @@ Published messages may get lost with a connection. The numbers tell: what is mis
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
-import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from chat.adapters.ear import Ear
 from chat.adapters.log import DURABLE, Entry, RoomLog, Unavailable, channel, room_of
 from chat.contract import Frame, Kind
 from chat.core import frames
@@ -23,9 +20,7 @@ from chat.core.order import Sequencer
 
 __all__ = ["Feed", "Followed"]
 
-EVERYBODY = "chat:everybody"  # so that there is a connection before anybody is in a room
 RECENT, PAGE, GAP_SECONDS, CONFIRM_SECONDS = 500, 200, 0.2, 2.0
-log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -59,15 +54,18 @@ class Feed:
     event that is no message; `told(channel, text)` of what comes on other channels."""
 
     def __init__(self, redis: Redis, publish: Publish, noticed: Noticed, told: Heard) -> None:
-        self._pubsub: Any = redis.pubsub()
+        self._ear = Ear(redis, self._hear)
         self._publish, self._noticed, self._told = publish, noticed, told
         self._rooms: dict[str, Followed] = {}
         self._following: dict[str, asyncio.Lock] = {}
         self._confirmed: dict[str, asyncio.Event] = {}
         self._healing: set[asyncio.Task[None]] = set()
-        self.connected = False
-        self.lag = 0.0
         self.log: RoomLog
+
+    @property
+    def connected(self) -> bool:
+        """Whether Redis tells of the rooms."""
+        return self._ear.connected
 
     def followed(self, room: str) -> Followed | None:
         return self._rooms.get(room)
@@ -84,23 +82,22 @@ class Feed:
         """Nobody here is in `room` any more."""
         async with self._following.setdefault(room, asyncio.Lock()):
             if self._rooms.pop(room, None):
-                await self.unlisten(channel(room))
+                self.unlisten(channel(room))
         self._following.pop(room, None)
 
     async def listen(self, name: str) -> None:
         """Subscribe; returns when Redis has confirmed it: what is published from now on comes."""
         event = self._confirmed.setdefault(name, asyncio.Event())
+        self._ear.listen(name)
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
-                await self._pubsub.subscribe(name)
                 await event.wait()
-        except (RedisError, TimeoutError) as error:
+        except TimeoutError as error:
             raise Unavailable("Redis does not answer: try again in a second") from error
 
-    async def unlisten(self, name: str) -> None:
+    def unlisten(self, name: str) -> None:
         self._confirmed.pop(name, None)
-        with suppress(RedisError):
-            await self._pubsub.unsubscribe(name)
+        self._ear.unlisten(name)
 
     def appended(self, event: Event, id: int) -> None:
         """An event of our own has its place; Redis will tell us of it again."""
@@ -110,24 +107,9 @@ class Feed:
 
     async def run(self) -> None:
         """Hear, for ever; Redis may be away for as long as it likes."""
-        while True:
-            try:
-                if not self._pubsub.subscribed:
-                    await self._pubsub.subscribe(EVERYBODY)
-                message = await self._pubsub.get_message(timeout=1.0)
-                if not self.connected:
-                    self.connected = True
-                    log.info("redis tells of the rooms")
-            except (RedisError, OSError) as error:
-                if self.connected:
-                    log.warning("redis does not tell of the rooms", error=repr(error))
-                self.connected = False
-                await asyncio.sleep(0.2)
-                continue
-            if message:
-                self._hear(message["type"], message["channel"], message["data"])
+        await self._ear.run()
 
-    def _hear(self, kind: str, name: str, data: Any) -> None:
+    def _hear(self, kind: str, name: str, data: str) -> None:
         if kind == "subscribe":
             confirmed = self._confirmed.get(name)
             again = confirmed is not None and confirmed.is_set()

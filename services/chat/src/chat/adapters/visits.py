@@ -88,7 +88,7 @@ class Visits:
         devices.discard(session)
         if not devices:
             del self._devices[session.user]
-            self._begin(self.feed.unlisten(_inbox(session.user)))
+            self.feed.unlisten(_inbox(session.user))
         for room in list(session.rooms):
             self._exit(session, room)
 

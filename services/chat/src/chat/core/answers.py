@@ -2,6 +2,7 @@
 
 One JSON object per WebSocket text message. Clients ignore a type, or a member, that they do not know."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -14,7 +15,12 @@ type Seconds = Annotated[float, msgspec.Meta(ge=0)]
 type Members[T] = tuple[T, ...]
 
 
-class Sent(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True, kw_only=True):
+def _type(name: str) -> str:
+    """Of the class `CaughtUp`, say: `caught_up`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+class Sent(msgspec.Struct, frozen=True, tag_field="type", tag=_type, omit_defaults=True):
     """What they have in common."""
 
 
@@ -24,7 +30,13 @@ class Answer(Sent, frozen=True, kw_only=True):
     ref: str | None = None
 
 
-class Known(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class InRoom(Answer, frozen=True):
+    """About a `room`."""
+
+    room: str
+
+
+class Known(msgspec.Struct, frozen=True, omit_defaults=True):
     """A room that one can see. The last four are of rooms one is a `member` of; `with` is the other one of a
     private conversation."""
 
@@ -38,7 +50,7 @@ class Known(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     peer: str | None = msgspec.field(default=None, name="with")
 
 
-class Person(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Person(msgspec.Struct, frozen=True, omit_defaults=True):
     """A member of a room: `online`, `away` or `offline`, and then when it was last `seen`, in seconds since the
     epoch."""
 
@@ -48,7 +60,7 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     seen: Seconds | None = None
 
 
-class File(msgspec.Struct, frozen=True, kw_only=True):
+class File(msgspec.Struct, frozen=True):
     """A shared file: GET /v1/files/{id}. `size` in bytes."""
 
     id: str
@@ -57,7 +69,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-class Welcome(Answer, frozen=True, kw_only=True, tag="welcome"):
+class Welcome(Answer, frozen=True):
     """One is signed in. `heartbeat`: after how many seconds of silence the server asks."""
 
     v: int
@@ -68,10 +80,9 @@ class Welcome(Answer, frozen=True, kw_only=True, tag="welcome"):
     rooms: Members[Known]
 
 
-class Joined(Answer, frozen=True, kw_only=True, tag="joined"):
+class Joined(InRoom, frozen=True):
     """One is in a room, whose last event is `last`; what happened after the id `after` follows."""
 
-    room: str
     topic: str
     private: bool
     role: str
@@ -79,70 +90,64 @@ class Joined(Answer, frozen=True, kw_only=True, tag="joined"):
     after: Id
 
 
-class CaughtUp(Answer, frozen=True, kw_only=True, tag="caught_up"):
+class CaughtUp(InRoom, frozen=True):
     """Everything up to `last` has been sent; what comes now is new."""
 
-    room: str
     last: Id
 
 
-class Left(Answer, frozen=True, kw_only=True, tag="left"):
+class Left(InRoom, frozen=True):
     """One is not in a room any more; `why`, and `by` whom, unless one asked for it."""
 
-    room: str
     why: str | None = None
     by: str | None = None
 
 
-class Ack(Answer, frozen=True, kw_only=True, tag="ack"):
+class Ack(InRoom, frozen=True):
     """It is durable, and has the place `id` in the room's order."""
 
-    room: str
     id: Id
     nonce: str | None = None
 
 
-class Done(Answer, frozen=True, kw_only=True, tag="done"):
+class Done(InRoom, frozen=True):
     """A command was carried out; the room hears of it as the event `id`."""
 
-    room: str
     verb: str
     id: Id
 
 
-class Created(Answer, frozen=True, kw_only=True, tag="created"):
+class Created(InRoom, frozen=True):
     """There is a new room, and it is the asker's."""
 
-    room: str
 
 
-class People(Answer, frozen=True, kw_only=True, tag="people"):
+class People(InRoom, frozen=True):
     """The members of a room."""
 
-    room: str
     people: Members[Person]
 
 
-class Rooms(Answer, frozen=True, kw_only=True, tag="rooms"):
+class Rooms(Answer, frozen=True):
     """The rooms one can see."""
 
     rooms: Members[Known]
 
 
-class Error(Answer, frozen=True, kw_only=True, tag="error"):
+class Error(Answer, frozen=True):
     """It was not done; `detail` is for people, `code` for programs."""
 
     code: str
     detail: str
 
 
-class Closing(Sent, frozen=True, kw_only=True, tag="closing"):
+class Closing(Sent, frozen=True):
     """The server ends the connection in a moment: come back after `retry_after` seconds."""
 
     retry_after: Seconds
 
 
-class Notice(Sent, frozen=True, kw_only=True, tag="notice"):
+class Notice(Sent, frozen=True):
     """Something elsewhere is for one: a private `message`, a `mention`, or that one was `invited`."""
 
     room: str
@@ -151,14 +156,14 @@ class Notice(Sent, frozen=True, kw_only=True, tag="notice"):
     id: Id | None = None
 
 
-class Typing(Sent, frozen=True, kw_only=True, tag="typing"):
+class Typing(Sent, frozen=True):
     """Somebody is writing; forget it after 6 s, or when they said it."""
 
     room: str
     user: str
 
 
-class Presence(Sent, frozen=True, kw_only=True, tag="presence"):
+class Presence(Sent, frozen=True):
     """Somebody is `online`, `away` or `offline` now."""
 
     room: str
@@ -167,7 +172,7 @@ class Presence(Sent, frozen=True, kw_only=True, tag="presence"):
     at: Seconds
 
 
-class Happened(Sent, frozen=True, kw_only=True):
+class Happened(Sent, frozen=True):
     """What has a place `id` in a room's order, without gaps but for what was deleted. `at`: seconds since the
     epoch."""
 
@@ -176,7 +181,7 @@ class Happened(Sent, frozen=True, kw_only=True):
     at: Seconds
 
 
-class Message(Happened, frozen=True, kw_only=True, tag="message"):
+class Message(Happened, frozen=True):
     """Something said. The same `nonce` of the same `user` is the same message."""
 
     user: str
@@ -186,7 +191,7 @@ class Message(Happened, frozen=True, kw_only=True, tag="message"):
     file: File | None = None
 
 
-class Edited(Happened, frozen=True, kw_only=True, tag="edited"):
+class Edited(Happened, frozen=True):
     """What was said at `target` is now this."""
 
     user: str
@@ -194,14 +199,14 @@ class Edited(Happened, frozen=True, kw_only=True, tag="edited"):
     text: str
 
 
-class Deleted(Happened, frozen=True, kw_only=True, tag="deleted"):
+class Deleted(Happened, frozen=True):
     """What was said at `target` was taken back, and is forgotten."""
 
     user: str
     target: Id
 
 
-class Change(Happened, frozen=True, kw_only=True, tag="change"):
+class Change(Happened, frozen=True):
     """An administrator did something to the room, or to a `user` in it."""
 
     verb: str
@@ -211,10 +216,9 @@ class Change(Happened, frozen=True, kw_only=True, tag="change"):
     seconds: Seconds = 0.0
 
 
-class History(Answer, frozen=True, kw_only=True, tag="history"):
+class History(InRoom, frozen=True):
     """An older page, oldest first; whether there is `more` before it."""
 
-    room: str
     items: Members[Message | Edited | Deleted | Change]
     more: bool
 

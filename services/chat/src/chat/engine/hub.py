@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from operator import attrgetter
 
 from chat.contract import Close, Connection, Frame, Gone, Limits, Ports, Seat, Stats
 from chat.contract import Hub as Contract
@@ -10,6 +11,8 @@ from chat.core.frames import batch
 from chat.engine.attendance import Attendance
 from chat.engine.heartbeat import Heartbeat
 from chat.engine.outbox import Outbox, Tally
+
+_blocked = attrgetter("blocked")
 
 
 class Client:
@@ -46,7 +49,7 @@ class Hub(Contract):
         self._rooms: dict[str, Room] = {}
         self._turns: dict[Client | Room, Callable[[], None]] = {}
         self._flush_at: asyncio.Handle | None = None
-        self._tally = Tally()
+        self._tally, self._broadcast = Tally(), ports.broadcast
         self._attendance = Attendance(ports.presence, self._limits.linger)
         self._heartbeat = Heartbeat(self._limits, self._is_silent)
         self._delivered = self._too_slow = self._silent = 0
@@ -178,16 +181,20 @@ class Hub(Contract):
             return
         frames, room.turn = room.turn, []
         together = batch(frames)
+        free: Sequence[Connection] = tuple(room.clients)
+        if self._tally.frames or any(map(_blocked, free)):
+            free = self._free(room, frames)
+        self._delivered += together.frames * self._broadcast(free, together)
+
+    def _free(self, room: Room, frames: Sequence[Frame]) -> Sequence[Connection]:
+        """Who can take more at once; for the others, `frames` wait."""
+        free = []
         for client in list(room.clients.values()):
-            connection = client.connection
-            if client.outbox.size or connection.blocked:
+            if client.outbox or client.connection.blocked:
                 self._queue(client, frames)
-                continue
-            try:
-                connection.write(together)
-            except Gone:
-                continue
-            self._delivered += together.frames
+            else:
+                free.append(client.connection)
+        return free
 
     def _flush_client(self, client: Client) -> None:
         frames, client.turn = client.turn, []
