@@ -2,8 +2,8 @@
 
 `python crowd.py PORT JSON` prints a line when all are there. Then each line of its input, a window and how many
 messages, is answered with seconds. A window of w: the talker keeps w messages in flight, and says the next when it
-has heard one of its own. Then a part of the others count what has come to them in a few such turns, without a poll
-for each, so that the clients' core is not what limits the server. The clock stops when everybody has every byte."""
+has heard one of its own. After that, some of the others count what a few such turns have brought them, without a
+poll for each, so that their core is not what limits the server. The clock stops when everybody has every byte."""
 
 import base64
 import itertools

@@ -63,8 +63,8 @@ class House:
     def _wire_up(self) -> None:
         settings = self.settings
         self.visits = Visits(self._hub, self.redis, self.rooms, self.roster, time.time)
-        self.feed = Feed(self.redis, lambda room, frame: self._hub().publish(room, frame), self.visits.noticed,
-                         self.visits.told)  # fmt: skip
+        self.feed = Feed(self.redis, self.replica, lambda room, frame: self._hub().publish(room, frame),
+                         self.visits.noticed, self.visits.told)  # fmt: skip
         self.log = self._log()
         self.feed.log = self.visits.log = self.log
         self.visits.feed = self.feed
@@ -121,10 +121,8 @@ class House:
 
     def _log(self) -> RoomLog:
         if self.settings.chat_durable:
-            self._redis_log = RedisLog(
-                self.redis, self.feed.appended, lambda: self.faults.magnitude("slow-redis")
-            )
-            return self._redis_log
+            delay = partial(self.faults.magnitude, "slow-redis")
+            return RedisLog(self.redis, self.replica, self.feed.appended, delay)
         return MemoryLog(self.feed.appended)
 
     def _facts(self) -> tuple[bool, float]:

@@ -53,8 +53,8 @@ class Feed:
     """Publishes the events of followed rooms, each once and in order. `noticed(event)` hears of each
     event that is no message; `told(channel, text)` of what comes on other channels."""
 
-    def __init__(self, redis: Redis, publish: Publish, noticed: Noticed, told: Heard) -> None:
-        self._ear = Ear(redis, self._hear)
+    def __init__(self, redis: Redis, replica: str, publish: Publish, noticed: Noticed, told: Heard) -> None:
+        self._ear, self._replica = Ear(redis, self._hear), replica
         self._publish, self._noticed, self._told = publish, noticed, told
         self._rooms: dict[str, Followed] = {}
         self._following: dict[str, asyncio.Lock] = {}
@@ -121,10 +121,17 @@ class Feed:
         elif kind == "message":
             followed = self._rooms.get(room_of(name))
             if followed and data.startswith(DURABLE):
-                for text in data[len(DURABLE) :].split("\n"):
-                    self._arrived(followed, _id_of(text), text, 0.0)
+                source, *texts = data[len(DURABLE) :].split("\n")
+                if source == self._replica:  # the log tells first, unless its answer got lost
+                    asyncio.get_running_loop().call_later(GAP_SECONDS, self._told_of, followed, texts)
+                else:
+                    self._told_of(followed, texts)
             else:
                 self._told(name, data)
+
+    def _told_of(self, followed: Followed, texts: list[str]) -> None:
+        for text in texts:
+            self._arrived(followed, _id_of(text), text, 0.0)
 
     def _arrived(self, followed: Followed, id: int, text: str, born: float) -> None:
         if id <= followed.position:

@@ -51,7 +51,7 @@ end
 if #fresh > 0 then redis.call('PUBLISH', ARGV[3], ARGV[4] .. table.concat(fresh, '\\n')) end
 return result
 """
-DURABLE = "d"  # what a published message begins with when it has a place in the order
+DURABLE = "d"  # then the replica, then lines: what is published when events have their place in the order
 log = structlog.get_logger(__name__)
 
 
@@ -107,11 +107,14 @@ async def append(log: "RoomLog", event: Event) -> Receipt:
 class RedisLog:
     """Appends in groups: while one round trip is under way, the next group gathers. One group of one replica
     is in one order; what replicas do at the same time Redis puts in one. `arrived` hears of each fresh event
-    in that order before `done` does."""
+    in that order before `done` does. `replica`: what Redis tells of them carries that name."""
 
-    def __init__(self, redis: Redis, arrived: Arrived, delay: Callable[[], float] = float) -> None:
+    def __init__(
+        self, redis: Redis, replica: str, arrived: Arrived, delay: Callable[[], float] = float
+    ) -> None:
         self._redis: Any = redis
         self._line = Line(redis)
+        self._head = f"{DURABLE}{replica}\n"
         self._arrived, self._delay = arrived, delay
         self.seconds = 0.0
         self._offered: list[tuple[Event, Done]] = []
@@ -192,7 +195,15 @@ class RedisLog:
         return answers
 
     def _call(self, room: str, events: Sequence[Event]) -> list[Any]:
-        call: list[Any] = [_seq(room), _log(room), _nonce(room), KEPT, NONCE_SECONDS, channel(room), DURABLE]
+        call: list[Any] = [
+            _seq(room),
+            _log(room),
+            _nonce(room),
+            KEPT,
+            NONCE_SECONDS,
+            channel(room),
+            self._head,
+        ]
         for event in events:
             call += (event.user, event.nonce, event.tail, event.erases)
         return call

@@ -121,7 +121,6 @@ class Created(InRoom, frozen=True):
     """There is a new room, and it is the asker's."""
 
 
-
 class People(InRoom, frozen=True):
     """The members of a room."""
 
