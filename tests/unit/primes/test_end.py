@@ -13,10 +13,10 @@ from primes.contract import Job, Limits, Ports
 from primes.engine import PrimeCalculator
 
 crew = ProcessCrew(1, "numpy")
-engine = PrimeCalculator(Ports(crew=lambda: crew, board=memory_board), Limits(workers=1, tile=10**6))
+engine = PrimeCalculator(Ports(crew=lambda: crew, board=memory_board), Limits(workers=1))
 engine.start([])
-job = engine.submit(Job(0, 10**12))
-while not engine.status(job).done:
+job = engine.submit(Job(0, 10**11))
+while not crew.pids():
     engine.wait(job, 0.01)
 print(*crew.pids(), flush=True)
 sys.exit(3)
