@@ -74,12 +74,13 @@ class Exporter:
         self._telegraph.leave(self._name, self._settings.primes_workers, self._kernel)
 
     def _report(self) -> None:
-        while not self._over.wait(REPORT_SECONDS):
+        while not self._over.is_set():
             try:
                 self._telegraph.report(self._name, self._settings.primes_workers, self._kernel)
                 self._reported = True
             except RedisError:
                 self._reported = False
+            self._over.wait(REPORT_SECONDS)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         exporter = self
