@@ -2,8 +2,9 @@
 replicas."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from redis.asyncio import Redis
@@ -48,6 +49,16 @@ class Audited:
     user: str
     text: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The rooms that somebody may know of, private conversations included; those among them that are `mine`; and
+    up to which id each was `read`."""
+
+    visible: Sequence[Room]
+    mine: frozenset[str]
+    read: Mapping[str, int]
 
 
 class RoomStore:
@@ -136,32 +147,32 @@ class RoomStore:
     async def members(self, name: str) -> list[str]:
         return sorted(await self._ask(self._redis.smembers(_members(name))))
 
-    async def rooms_of(self, user: str) -> list[str]:
-        return sorted(await self._ask(self._redis.smembers(_rooms(user))))
-
-    async def visible(self, user: str, *, admin: bool) -> list[Room]:
-        """The rooms that `user` may know of."""
-        found = await self._ask(self._redis.hgetall(ROOMS))
-        rooms = (Room.from_dict(json.loads(text)) for text in found.values())
-        mine = (
-            room
-            for room in rooms
-            if not room.closed and (admin or not room.private or user in room.roles or user in room.invited)
-        )
-        return sorted(mine, key=lambda room: room.name)
-
     async def mark_read(self, name: str, user: str, id: int) -> None:
         await self._ask(self._redis.hset(_read(user), name, id))
 
-    async def read(self, user: str) -> dict[str, int]:
-        """Up to which id `user` has read each room."""
-        return {name: int(id) for name, id in (await self._ask(self._redis.hgetall(_read(user)))).items()}
+    async def overview(self, user: str, *, admin: bool) -> Overview:
+        """What `user` sees first, in one round trip."""
+        async with self._redis.pipeline(transaction=False) as asked:
+            asked.hgetall(ROOMS).smembers(_rooms(user)).hgetall(_read(user))
+            rooms, mine, read = await self._ask(asked.execute())
+        known = [Room.from_dict(json.loads(text)) for text in rooms.values()]
+        visible = [room for room in known if _may_know(room, user, admin=admin)]
+        private = [Room(name, private=True) for name in mine if is_dm(name)]
+        ordered = [*sorted(visible, key=_name), *sorted(private, key=_name)]
+        return Overview(ordered, frozenset(mine), {name: int(id) for name, id in read.items()})
 
     async def _ask(self, call: Any) -> Any:
         try:
             return await call
         except RedisError as error:
             raise Unavailable(f"Redis does not answer: {error}") from error
+
+
+_name = attrgetter("name")
+
+
+def _may_know(room: Room, user: str, *, admin: bool) -> bool:
+    return not room.closed and (admin or not room.private or user in room.roles or user in room.invited)
 
 
 def _members(name: str) -> str:

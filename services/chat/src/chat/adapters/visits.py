@@ -94,12 +94,10 @@ class Visits:
 
     async def rooms(self, session: Session) -> list[Known]:
         """The rooms a client can see, private conversations included."""
-        user = session.user
-        mine, read = set(await self._rooms.rooms_of(user)), await self._rooms.read(user)
-        visible = [*await self._rooms.visible(user, admin=session.admin),
-                   *(Room(name, private=True) for name in sorted(mine) if is_dm(name))]  # fmt: skip
+        user, seen = session.user, await self._rooms.overview(session.user, admin=session.admin)
         return [
-            await self._described(room, user, room.name in mine, read.get(room.name, 0)) for room in visible
+            await self._described(room, user, room.name in seen.mine, seen.read.get(room.name, 0))
+            for room in seen.visible
         ]
 
     def noticed(self, event: Happened) -> None:
