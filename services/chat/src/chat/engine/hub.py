@@ -200,8 +200,12 @@ class Hub(Contract):
         frames, client.turn = client.turn, []
         if not frames:
             return
-        self._queue(client, frames)
-        self.writable(client.connection)
+        together, connection = batch(frames), client.connection
+        if client.outbox or connection.blocked or len(together.data) > self._limits.batch:
+            self._queue(client, frames)
+            self.writable(connection)
+        else:
+            self._delivered += together.frames * self._broadcast([connection], together)
 
     def _queue(self, client: Client, frames: Sequence[Frame]) -> None:
         """Into the outbox; who has no room even so is told to come back."""
