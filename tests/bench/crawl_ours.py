@@ -70,7 +70,7 @@ async def crawl(seed: str, workers: int, redis_url: str) -> str:
         allowed=hosts.allows,
         finished=finished,
     )
-    limits = Limits(workers=workers, per_domain=workers, rate=1e6, burst=1_000_000, window=4 * workers)
+    limits = Limits(workers=workers, per_domain=workers, rate=1e6, burst=1_000_000, window=2 * workers)
     crawler = Crawler(ports, limits)
     await crawler.start([])
     wanted = Crawl((seed,), depth=100, pages=1_000_000, domain_pages=1_000_000)
