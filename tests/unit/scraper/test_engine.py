@@ -58,6 +58,20 @@ def test_retry_after_of_one_answer_slows_the_whole_domain(status: int) -> None:
     virtually(work)
 
 
+def test_a_429_that_names_no_time_slows_the_whole_domain() -> None:
+    async def work() -> None:
+        web = Web()
+        seeds = [web.site("a.test", 12), web.site("b.test", 12)]
+        web.scripts["http://a.test/3"].append(Answer(429, {}))
+        async with World(Crawler, replace(LIMITS, per_domain=1), web) as world:
+            await world.crawl(*seeds)
+            assert [gap for gap in gaps(web, "a.test") if gap >= 1.0] == [pytest.approx(5.1)]
+            assert max(gaps(web, "b.test")) < 1.0
+            assert len(world.fetched()) == 24
+
+    virtually(work)
+
+
 def test_each_port_has_a_robots_txt_of_its_own() -> None:
     async def work() -> None:
         web = Web()

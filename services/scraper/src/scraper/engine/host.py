@@ -13,7 +13,8 @@ from scraper.core.retry import RetryBudget
 __all__ = ["Host", "HostDown", "Withdrawn"]
 
 SHARE = 0.2  # of the newest answer in the mean latency
-LONGEST_PAUSE = 3600.0
+SOME_REST, LONGEST_PAUSE = 5.0, 3600.0
+"""Seconds: after a 429 that names no time, and whatever time an answer names."""
 BAD = frozenset({429, *range(500, 600)})
 
 
@@ -131,6 +132,8 @@ class Host:
             self.breaker.ended(permit, True, now)
             return
         pause = retry_after(answer.headers, self._ports.clock.time())
+        if pause is None and answer.status == 429:
+            pause = SOME_REST
         if pause is not None:
             self._not_before = max(self._not_before, now + min(pause, LONGEST_PAUSE))
         if answer.status == 429:
