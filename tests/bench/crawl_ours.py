@@ -34,7 +34,9 @@ def parse(body: bytes, content_type: str) -> Found:
 
 async def replica(redis: Redis, http: HttpFetcher) -> dict[str, Any]:
     """The ports of an engine that shares its crawls and hosts with others."""
-    leases = Leases(redis, rest=1.0)
+    leases = Leases(
+        redis, rest=0.0
+    )  # the one of the round before has gone, and nobody's bucket is to be filled
     await leases.renew()
     return {
         "frontier": RedisFrontier(redis, leases),
