@@ -80,6 +80,7 @@ def for_small_files() -> list[Candidate]:
     return [
         ours("ours", 8),
         ours("ours, SHA-256", 8, "--checksum"),
+        ours("ours, 2 at once", 2),
         Candidate("aria2c -j8", aria2c, [*ARIA2C, "-j8", "-i{urls}"], ["--version"]),
         Candidate("curl -Z, 8 at once", curl, at_once, ["--version"]),
     ]

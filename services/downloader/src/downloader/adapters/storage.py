@@ -151,7 +151,7 @@ class FileStorage:
             _unlink(self._final(destination))
 
     def _opened(self, descriptor: int, end: int, part: str, destination: str) -> _Part:
-        return _Part(descriptor, end, part, self._final(destination), self._files_folder)
+        return _Part(descriptor, end, part, f"{self._files}/{destination}", self._files_folder)
 
     def _final(self, destination: str) -> str:
         return f"{self._files}/{_checked(destination)}"

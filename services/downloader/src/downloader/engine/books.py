@@ -90,6 +90,8 @@ class Books:
 
     def _detached(self, download: Download) -> Version | None:
         """An open file stays open only for a worker that comes next."""
+        if download.version is None:
+            return None
         stays = download.wants_worker(self.now()) and not self.schedule.closed
         return None if stays else download.detach()
 
