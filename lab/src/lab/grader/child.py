@@ -54,13 +54,15 @@ def _prepare(challenge: Challenge) -> None:
     if can_search():
         importlib.import_module("lab.grader.planted")
     importlib.import_module(f"{challenge.module}.contract")
-    _pytest("--collect-only", str(home(challenge) / "checks"))
+    _pytest(challenge, "--collect-only", str(home(challenge) / "checks"))
     gc.freeze()
 
 
-def _pytest(*arguments: str, plugins: Sequence[object] = ()) -> None:
+def _pytest(challenge: Challenge, *arguments: str, plugins: Sequence[object] = ()) -> None:
+    """Run pytest on checks; it looks at no folder above theirs, which may be full."""
     without = [option for name in WITHOUT for option in ("-p", f"no:{name}")]
-    pytest.main([*without, "--import-mode=importlib", "-c", os.devnull, *arguments], plugins=plugins)
+    here = [f"{option}={home(challenge) / 'checks'}" for option in ("--rootdir", "--confcutdir")]
+    pytest.main([*without, "--import-mode=importlib", "-c", os.devnull, *here, *arguments], plugins=plugins)
 
 
 def _serve(challenge: Challenge, descriptor: int, others: Sequence[int]) -> NoReturn:
@@ -125,7 +127,7 @@ def _judge(challenge: Challenge, order: Mapping[str, Any]) -> dict[str, Any]:
     refused = _unusable(source, challenge.module)
     if refused:
         return {"verdict": Verdict.FAIL, "detail": refused}
-    return _run(source, order)
+    return _run(challenge, source, order)
 
 
 def _unusable(source: EngineSource, module: str) -> str:
@@ -143,10 +145,10 @@ def _unusable(source: EngineSource, module: str) -> str:
     return ""
 
 
-def _run(source: EngineSource, order: Mapping[str, Any]) -> dict[str, Any]:
+def _run(challenge: Challenge, source: EngineSource, order: Mapping[str, Any]) -> dict[str, Any]:
     budget = Budget(seconds=order["seconds"] / len(order["seeds"]) / 2, effort=order["effort"])
     plugin = Plugin(source, order["seeds"], budget)
-    _pytest(order["node"], plugins=[plugin])
+    _pytest(challenge, order["node"], plugins=[plugin])
     judged = plugin.judged
     if judged is None:
         return {"verdict": Verdict.ERROR, "detail": f"pytest ran nothing of {order['node']}"}
