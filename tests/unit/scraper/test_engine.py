@@ -153,7 +153,7 @@ def test_links_of_a_host_that_is_anothers_are_given_back(robots_last: int) -> No
         web.answers["http://a.test/robots.txt"] = Answer(200, lasts, b"")
         async with World(Crawler, replace(LIMITS, rate=0.2, burst=2), web) as world:
             take = world.frontier.take
-            world.frontier.take = lambda crawl, most, skip: take(crawl, most, {*skip, *world.theirs})  # type: ignore[method-assign]
+            world.frontier.take = lambda crawl, most, skip: take(crawl, most, {*skip, *world.theirs})  # type: ignore[method-assign]  # a stand-in
             await world.begin(*seeds)
             await asyncio.sleep(58.0)
             world.theirs.add("a.test")

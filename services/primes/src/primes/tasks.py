@@ -96,7 +96,7 @@ def _counters() -> Any:
 @cache
 def _labour() -> Labour:
     """Made in each process by itself: neither connections nor threads survive a fork."""
-    from billiard.process import current_process  # type: ignore[import-untyped]
+    from billiard.process import current_process  # type: ignore[import-untyped]  # the same
 
     settings, counters = Settings(), _counters()
     confine(settings.primes_process_memory)
@@ -106,19 +106,19 @@ def _labour() -> Labour:
     return Labour(telegraph, kernel, name, settings.primes_attempts, counters.ended)
 
 
-@signals.setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]
+@signals.setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]  # the same
 def _leave_logs_alone(**_: Any) -> None:
     """They are configured as those of every service; two lines for each tile would hide the rest."""
     for chatty in ("celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-@signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
+@signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]  # the same
 def _begin(**_: Any) -> None:
     _counters().started()
 
 
-@signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
+@signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]  # the same
 def _look_after_children(sender: Any, **_: Any) -> None:
     """Celery's pool misses a child that dies while it looks after another, and looks again after five seconds."""
     sender.hub.call_repeatedly(LOOK, sender.pool.maintain_pool)
