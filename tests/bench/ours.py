@@ -11,6 +11,7 @@ from downloader.adapters.storage import FileStorage
 from downloader.adapters.transport import HttpTransport
 from downloader.contract import Job, Limits, Ports, State, Status
 from downloader.engine import DownloadManager
+from lab_kit.cores import home_core
 
 
 def fetch(urls: list[str], folder: Path, connections: int, checksum: bool) -> None:
@@ -30,12 +31,12 @@ def fetch(urls: list[str], folder: Path, connections: int, checksum: bool) -> No
     ports = Ports(
         transport=HttpTransport(AllowedHosts([place], "http://127.0.0.1:1")),
         storage=FileStorage(folder),
+        cores=home_core(),
         finished=finished,
     )
     limits = Limits(workers=connections, per_host=connections, per_download=connections, checksum=checksum)
     manager = DownloadManager(ports, limits)
-    for number, url in enumerate(urls):
-        manager.submit(Job(url, str(number), id=str(number)))
+    manager.start([Job(url, str(number), id=str(number)) for number, url in enumerate(urls)])
     over.wait()
     manager.shutdown(drain=False)
     if failures:

@@ -24,6 +24,17 @@ def test_a_file_of_any_size(bench: type[Bench], size: int, ranges: bool, length:
     assert [status.state for status in here.ended] == [State.DONE]
 
 
+@pytest.mark.parametrize(("size", "told"), [(1000, {"gather"}), (BIG, {"spread"})])
+def test_small_files_keep_workers_together_and_bulk_spreads_them(
+    bench: type[Bench], size: int, told: set[str]
+) -> None:
+    here = bench()
+    for number in range(3):
+        here.add(File(size, seed=number), name=f"file-{number}")
+    here.run()
+    assert set(here.cores) == told
+
+
 @pytest.mark.parametrize("etag", ["strong", "weak", "none"])
 @pytest.mark.parametrize("dated", [True, False])
 def test_a_file_that_changes_between_two_ranges_is_never_mixed(

@@ -30,6 +30,7 @@ from downloader.contract import (
     UnknownJob,
 )
 from downloader.metrics import DownloadMetrics, EngineStats, TransportMetrics
+from lab_kit.cores import home_core
 from lab_kit.engines import EngineHost, engine_class
 from lab_kit.faults import Faults
 from lab_kit.metrics import Metrics
@@ -58,7 +59,7 @@ type PageSize = Annotated[int, Query(ge=1, le=1000)]
 
 def build(settings: Settings) -> Service:
     """Put the parts together; nothing runs yet."""
-    name, timeline = "downloader", Timeline()
+    name, timeline, cores = "downloader", Timeline(), home_core()
     metrics, faults, clock = Metrics(name), Faults(*FAULTS), SystemClock()
     hosts = AllowedHosts(settings.allowed_hosts, settings.lab_origin_url)
     storage, network = FileStorage(settings.lab_data), TransportMetrics(metrics)
@@ -75,6 +76,7 @@ def build(settings: Settings) -> Service:
         ports = Ports(
             clock=clock,
             executor=measured.executor,
+            cores=cores,
             lock=measured.lock,
             tracer=timeline,
             transport=FaultyTransport(transport, faults, clock),

@@ -25,6 +25,8 @@ from downloader.engine.leases import Leases
 from downloader.engine.owed import Aftermath, Chores, Owed, Revoked
 
 BUFFER = 1024 * 1024
+BULK = 128 * 1024
+"""Copying so much takes longer than the Python around it."""
 
 
 class EngineBroken(TransferError):
@@ -60,6 +62,7 @@ class Worker:
 
     def hash(self, lease: Lease) -> None:
         """Hash what is whole so far, while the rest is still coming. Never raises."""
+        self._ports.cores.spread()
         self._run(lease, self._catch_up, worker=False)
 
     def settle(self, aftermath: Aftermath) -> None:
@@ -128,6 +131,7 @@ class Worker:
             file.write(body, 0)
             file.publish(count)
             lease.brought = Whole(count, sha256)
+        self._ports.cores.gather()
         return True
 
     def _restore(self, lease: Lease) -> None:
@@ -165,6 +169,8 @@ class Worker:
         block, version, clock = lease.block, lease.version, self._ports.clock
         if block is None or version is None:
             return
+        if block.left is None or block.left > BULK:
+            self._ports.cores.spread()
         buffer, pace = self._buffer(), Pace(self._limits, clock.monotonic())
         while block.left != 0:
             count = count or response.readinto(buffer[: block.left])
