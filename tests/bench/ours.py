@@ -6,12 +6,12 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from downloader.adapters.cores import home_core
 from downloader.adapters.hosts import AllowedHosts
 from downloader.adapters.storage import FileStorage
 from downloader.adapters.transport import HttpTransport
 from downloader.contract import Job, Limits, Ports, State, Status
 from downloader.engine import DownloadManager
-from lab_kit.cores import home_core
 
 
 def fetch(urls: list[str], folder: Path, connections: int, checksum: bool) -> None:
@@ -28,10 +28,12 @@ def fetch(urls: list[str], folder: Path, connections: int, checksum: bool) -> No
             if left == 0 or failures:
                 over.set()
 
+    cores = home_core()
     ports = Ports(
         transport=HttpTransport(AllowedHosts([place], "http://127.0.0.1:1")),
         storage=FileStorage(folder),
-        cores=home_core(),
+        gather=cores.gather,
+        spread=cores.spread,
         finished=finished,
     )
     limits = Limits(workers=connections, per_host=connections, per_download=connections, checksum=checksum)

@@ -11,16 +11,6 @@ from downloader.engine import DownloadManager
 from lab_kit.simulated import SimulatedClock, SimulatedPool
 
 
-class Said(list[str]):
-    """What was said to `ports.cores`."""
-
-    def gather(self) -> None:
-        self.append("gather")
-
-    def spread(self) -> None:
-        self.append("spread")
-
-
 @dataclass
 class Bench:
     """One engine, and the means to let it run."""
@@ -31,7 +21,7 @@ class Bench:
     disk: Disk = field(default_factory=Disk)
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     ended: list[Status] = field(default_factory=list)
-    cores: Said = field(default_factory=Said)
+    told: set[str] = field(default_factory=set)
     pool: SimulatedPool = field(init=False)
     engine: DownloadManager = field(init=False)
 
@@ -47,7 +37,8 @@ class Bench:
             transport=self.web,
             storage=self.disk,
             random=Random(self.seed),
-            cores=self.cores,
+            gather=lambda: self.told.add("gather"),
+            spread=lambda: self.told.add("spread"),
             finished=self.ended.append,
         )
         self.engine = DownloadManager(ports, self.limits)

@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Discriminator, Field, Tag
 
+from downloader.adapters.cores import home_core
 from downloader.adapters.desk import Desk, Request
 from downloader.adapters.faults import FAULTS, FaultyStorage, FaultyTransport
 from downloader.adapters.hosts import AllowedHosts
@@ -30,7 +31,6 @@ from downloader.contract import (
     UnknownJob,
 )
 from downloader.metrics import DownloadMetrics, EngineStats, TransportMetrics
-from lab_kit.cores import home_core
 from lab_kit.engines import EngineHost, engine_class
 from lab_kit.faults import Faults
 from lab_kit.metrics import Metrics
@@ -76,7 +76,8 @@ def build(settings: Settings) -> Service:
         ports = Ports(
             clock=clock,
             executor=measured.executor,
-            cores=cores,
+            gather=cores.gather,
+            spread=cores.spread,
             lock=measured.lock,
             tracer=timeline,
             transport=FaultyTransport(transport, faults, clock),

@@ -8,7 +8,6 @@ from enum import StrEnum
 from random import Random
 from typing import ClassVar, Protocol
 
-from lab_kit.cores import AnyCore, Cores
 from lab_kit.ports import Ports as CommonPorts
 
 
@@ -234,21 +233,24 @@ class Storage(Protocol):
 
 
 def _nothing(status: Status) -> None: ...
+def _whatever() -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ports(CommonPorts):
-    """What T1 engines get: the common ports, the web, the disk, chance, processors, and whom to tell of the end.
+    """What T1 engines get: the common ports, the web, the disk, chance, and whom to tell of the end.
 
     `finished` is called once for each download that ends, from any thread, with no lock held, and before `stop`
     returns.
+    `gather` says that the calling thread mostly runs Python from now on, `spread` that it mostly copies or hashes.
     """
 
     transport: Transport
     storage: Storage
     random: Random = field(default_factory=Random)
-    cores: Cores = field(default_factory=AnyCore)
     finished: Callable[[Status], None] = _nothing
+    gather: Callable[[], None] = _whatever
+    spread: Callable[[], None] = _whatever
 
 
 class DownloadManager(Protocol):

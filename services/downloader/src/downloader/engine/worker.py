@@ -62,7 +62,7 @@ class Worker:
 
     def hash(self, lease: Lease) -> None:
         """Hash what is whole so far, while the rest is still coming. Never raises."""
-        self._ports.cores.spread()
+        self._ports.spread()
         self._run(lease, self._catch_up, worker=False)
 
     def settle(self, aftermath: Aftermath) -> None:
@@ -131,7 +131,7 @@ class Worker:
             file.write(body, 0)
             file.publish(count)
             lease.brought = Whole(count, sha256)
-        self._ports.cores.gather()
+        self._ports.gather()
         return True
 
     def _restore(self, lease: Lease) -> None:
@@ -170,7 +170,7 @@ class Worker:
         if block is None or version is None:
             return
         if block.left is None or block.left > BULK:
-            self._ports.cores.spread()
+            self._ports.spread()
         buffer, pace = self._buffer(), Pace(self._limits, clock.monotonic())
         while block.left != 0:
             count = count or response.readinto(buffer[: block.left])

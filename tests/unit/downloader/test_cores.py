@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lab_kit.cores import AnyCore, HomeCore, home_core
+from downloader.adapters.cores import AnyCore, HomeCore, home_core
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no threads")
 

@@ -11,17 +11,6 @@ import random
 import sys
 import threading
 from contextlib import suppress
-from typing import Protocol
-
-
-class Cores(Protocol):
-    """Says what the calling thread is about to do. Safe from any thread; costs nothing while nothing changes."""
-
-    def gather(self) -> None:
-        """It mostly runs Python from now on: on one processor, with all who said so."""
-
-    def spread(self) -> None:
-        """It mostly works without the interpreter lock from now on: on any processor."""
 
 
 class AnyCore:
@@ -33,7 +22,8 @@ class AnyCore:
 
 class HomeCore:
     """Binds threads to one of the processors that the process may use, chosen by chance, so that several processes
-    do not all choose the same. A thread that a bound one starts is bound as well, until it says otherwise."""
+    do not all choose the same. A thread that a bound one starts is bound as well, until it says otherwise. May be
+    called by any thread; costs nothing while nothing changes."""
 
     def __init__(self) -> None:
         self._all = os.sched_getaffinity(0)
@@ -41,9 +31,11 @@ class HomeCore:
         self._here = threading.local()
 
     def gather(self) -> None:
+        """The calling thread mostly runs Python from now on: on one processor, with all who said so."""
         self._move(self._home)
 
     def spread(self) -> None:
+        """It mostly works without the interpreter lock from now on: on any processor."""
         self._move(self._all)
 
     def _move(self, cores: set[int]) -> None:
@@ -55,7 +47,7 @@ class HomeCore:
                 os.sched_setaffinity(0, cores)
 
 
-def home_core() -> Cores:
+def home_core() -> AnyCore | HomeCore:
     """A `HomeCore` where it helps: where the system binds threads, and an interpreter lock binds them already."""
     locked = getattr(sys, "_is_gil_enabled", lambda: True)()
     can_bind = hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1
