@@ -209,5 +209,5 @@ def test_the_protocol_of_both_sides_is_served_as_schemas(replica: Any) -> None:
     status, protocol = replica.ask("GET", "/v1/protocol")
     assert (status, protocol["version"]) == (200, 1)
     assert protocol["client"]["$defs"]["Say"]["properties"]["text"]["maxLength"] == 4000
-    wanted = {"type", "room", "id", "at", "user", "text", "nonce"}
+    wanted = {"type", "room", "id", "at", "user", "text"}
     assert set(protocol["server"]["$defs"]["Message"]["required"]) == wanted

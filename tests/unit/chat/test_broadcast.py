@@ -2,9 +2,13 @@
 
 import asyncio
 import socket
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from chat.adapters.connection import NOWHERE, WebSocket, broadcast
+import pytest
+
+from chat.adapters.audiences import NOWHERE, Audiences
+from chat.adapters.connection import WebSocket
 from chat.contract import Batch
 from chat.metrics import WireMetrics
 from lab_kit.metrics import Metrics
@@ -22,14 +26,14 @@ class Nobody:
         return lambda *arguments: None
 
 
-async def connected(metrics: WireMetrics) -> tuple[WebSocket, socket.socket]:
+async def connected(metrics: WireMetrics, audiences: Audiences) -> tuple[WebSocket, socket.socket]:
     """A connection that is open, and the client's end of it."""
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     loop = asyncio.get_running_loop()
     nobody: Any = Nobody()
     _, connection = await loop.connect_accepted_socket(
-        lambda: WebSocket(nobody, metrics, lambda request: "", 1 << 16), ours
+        lambda: WebSocket(nobody, metrics, audiences, lambda request: "", 1 << 16), ours
     )
     await loop.sock_sendall(theirs, SHAKE)
     answer = b""
@@ -46,24 +50,32 @@ async def read(end: socket.socket, size: int) -> bytes:
     return found
 
 
-def test_who_reads_nothing_and_who_is_gone_change_nothing_for_the_others() -> None:
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_who_reads_nothing_and_who_is_gone_change_nothing_for_the_others(
+    kind: Callable[[list[WebSocket]], Sequence[WebSocket]],
+) -> None:
+    """A tuple is remembered with the descriptors of its members, a list is not."""
     metrics = WireMetrics(Metrics("chat"), lambda: "reference")
+    audiences = Audiences(metrics)
     batches = [Batch(bytes([number]) * 40_000, 2, 0.0) for number in range(30)]
 
     async def work() -> list[bytes]:
         (first, one), (stuck, slow), (left, gone), (last, other) = [
-            await connected(metrics) for _ in range(4)
+            await connected(metrics, audiences) for _ in range(4)
         ]
+        everybody = kind([first, stuck, left, last])
         left.close(1000, "enough")
         reached, heard, more = set(), b"", b""
         for batch in batches:
-            reached.add(broadcast(metrics, [first, stuck, left, last], batch))
+            reached.add(audiences.broadcast(everybody, batch))
             heard += await read(one, len(batch.data))
             more += await read(other, len(batch.data))
         assert reached == {3}
         assert (stuck.blocked, stuck.direct) == (True, NOWHERE)
+        assert audiences.blocked == {stuck}
         late = await read(slow, len(heard))
         assert not stuck.blocked
+        assert not audiences.congested()
         for end in (one, slow, gone, other):
             end.close()
         return [heard, more, late]

@@ -8,8 +8,8 @@ from functools import partial
 from typing import cast
 
 from chat.adapters.alerts import ALERTS, GROUP, ROOM, Alerts
+from chat.adapters.audiences import Audiences
 from chat.adapters.blobs import Blobs
-from chat.adapters.connection import broadcast
 from chat.adapters.feed import Feed
 from chat.adapters.listener import FAULTS, Listener
 from chat.adapters.log import MemoryLog, RedisLog, RoomLog, Unavailable
@@ -53,6 +53,7 @@ class House:
         self._held: list[tuple[str, Frame]] = []
         self.host: EngineHost[Hub] = EngineHost(self._build_engine, unfinished=self._seats)
         self.wire = WireMetrics(self.metrics, lambda: self.host.name)
+        self.audiences = Audiences(self.wire)
         self.people = People(self.redis, settings.chat_admin_token, time.time)
         self.rooms = RoomStore(self.redis, time.time)
         self.roster = Roster(self.redis, self.replica, time.time, settings.chat_vouch)
@@ -72,8 +73,8 @@ class House:
                          time.time, settings.user_rate, settings.room_rate)  # fmt: skip
         self.reception = Reception(self._hub, self.people, self.talk, self.visits, self.wire, settings.limits,
                                    self.replica)  # fmt: skip
-        self.listener = Listener(self.reception, self.wire, self.faults, settings.origins,
-                                 settings.chat_connections, self._everybody)  # fmt: skip
+        self.listener = Listener(self.reception, self.wire, self.audiences, self.faults,
+                                 settings.origins, settings.chat_connections, self._everybody)  # fmt: skip
 
     def service(self) -> Service:
         metrics, redis, alerts = self.metrics, self.redis, Alerts(self.log, time.time)
@@ -110,7 +111,8 @@ class House:
         common = measured(tasks, 1, self.timeline)  # the loop
         self.wire.begin(name, tasks)
         ports = Ports(clock=common.clock, spawn=common.spawn, semaphore=common.semaphore, tracer=common.tracer,
-                      presence=self.roster.present, broadcast=partial(broadcast, self.wire))  # fmt: skip
+                      presence=self.roster.present, broadcast=self.audiences.broadcast,
+                      congested=self.audiences.congested)  # fmt: skip
         hub: Hub = engine_class(NAME, name, self.settings.lab_workspace)(ports, self.settings.limits)
         return cast(Hub, Relay(hub, self.reception.sessions, self._held))
 

@@ -132,6 +132,10 @@ class Stats:
 def _nothing(user: str, online: bool) -> None: ...
 
 
+def _perhaps() -> bool:
+    return True
+
+
 def one_by_one(connections: Sequence[Connection], batch: Batch) -> int:
     """`Ports.broadcast` for connections of any kind."""
     written = 0
@@ -148,11 +152,13 @@ class Ports(AsyncPorts):
     are written to many.
 
     `presence` returns at once and calls nothing of the hub. `broadcast` does what `Connection.write` to each
-    would, for less, and returns to how many: not to who is gone.
+    would, for less, and returns to how many: not to who is gone. It costs least when it is given the same tuple
+    again. `congested` is False only while nobody is blocked: then there is no need to look at each.
     """
 
     presence: Callable[[str, bool], None] = _nothing
     broadcast: Callable[[Sequence[Any], Batch], int] = one_by_one
+    congested: Callable[[], bool] = _perhaps
 
 
 class Hub(Protocol):

@@ -11,6 +11,7 @@ from lab_kit.metrics import EngineMetrics, Metrics
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 CODES = {1000, 1003, 1007, *Close}
+MOST_ANSWERS = 1000
 LONGEST = 251  # a prime, so that no size of a room picks the same client each time
 REFUSED = ("malformed", "forbidden", "unknown", "too_often", "unavailable", "too_large", "conflict")
 
@@ -23,6 +24,7 @@ class WireMetrics:
 
     def __init__(self, metrics: Metrics, engine: Callable[[], str]) -> None:
         self._service, self._engine = metrics.service, engine
+        self._tasks: EngineMetrics | None = None
         self._fan_out = metrics.histogram(
             "chat_fan_out_seconds", "From arrival to the socket, of a sample", SECONDS
         )
@@ -33,10 +35,12 @@ class WireMetrics:
         self._refused = metrics.counter("chat_refused", "Requests answered with an error", "reason")
         self.frames = self.bytes = self.messages = self.message_bytes = 0
         self.every, self._unseen = 1, 0
+        self._unanswered, self._answers = 0, list[tuple[float, bool]]()
 
     def begin(self, engine: str, tasks: EngineMetrics) -> None:
         """The series of `engine` start at zero. Each message is a task: from its arrival to its
         acknowledgement."""
+        self.settle()
         self._tasks = tasks
         here = (self._service, engine)
         self._took = self._fan_out.labels(*here).observe
@@ -52,13 +56,23 @@ class WireMetrics:
 
     def asked(self) -> None:
         """A message is on its way to the room's log."""
-        self._tasks.in_flight.inc()
+        self._unanswered += 1
 
     def answered(self, seconds: float, *, well: bool) -> None:
         """It has its place there, or not."""
-        self._tasks.in_flight.dec()
-        self._tasks.run.observe(seconds)
-        self._tasks.outcomes["done" if well else "failed"].inc()
+        self._unanswered -= 1
+        self._answers.append((seconds, well))
+        if len(self._answers) >= MOST_ANSWERS:
+            self.settle()
+
+    def settle(self) -> None:
+        """Let the registry know of the answers, many at a time: it takes a lock for each number."""
+        answers, self._answers = self._answers, []
+        if self._tasks:
+            for seconds, well in answers:
+                self._tasks.run.observe(seconds)
+                self._tasks.outcomes["done" if well else "failed"].inc()
+            self._tasks.in_flight.set(self._unanswered)
 
     def sample(self, clients: int) -> None:
         """With so many clients, the latency of one frame in `every` is observed: of all while there are few."""

@@ -5,9 +5,7 @@ import asyncio
 import codecs
 import logging
 import os
-from collections.abc import Callable, Sequence
-from itertools import batched, repeat
-from operator import attrgetter
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from websockets.frames import Frame as WireFrame
@@ -16,13 +14,13 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from chat.adapters.audiences import NOWHERE, Audiences
 from chat.contract import Batch, Gone
 from chat.metrics import WireMetrics
 
-__all__ = ["Handler", "WebSocket", "broadcast"]
+__all__ = ["Handler", "WebSocket"]
 
 CLOSE_SECONDS, HANDSHAKE_SECONDS = 3.0, 10.0
-NOWHERE = -1  # writing there fails
 UNSUPPORTED, INVALID_TEXT = 1003, 1007
 MOST_FRAGMENTS = 1024  # empty ones have no size that could be limited
 quiet = logging.getLogger(f"{__name__}.wire")  # the library tells of each connection twice
@@ -57,12 +55,13 @@ class WebSocket(asyncio.Protocol):
         self,
         handler: Handler,
         metrics: WireMetrics,
+        audiences: Audiences,
         refuse: Callable[[Request], str],
         max_size: int,
     ) -> None:
         self.user, self.blocked, self.stalled, self.direct = "", False, False, NOWHERE
         self.session: Any = None
-        self._handler, self._metrics, self._refuse = handler, metrics, refuse
+        self._handler, self._metrics, self._audiences, self._refuse = handler, metrics, audiences, refuse
         self._protocol = ServerProtocol(max_size=max_size, logger=quiet)
         self._fragments: list[bytes] = []
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
@@ -93,17 +92,17 @@ class WebSocket(asyncio.Protocol):
         self._closed()
 
     def pause_writing(self) -> None:
-        self._full = self.blocked = True
-        self.direct = NOWHERE
+        self._full = True
+        self._aim()
 
     def resume_writing(self) -> None:
         self._full = False
-        self.direct = self._number if self._open else NOWHERE
         self.stall(self.stalled)
 
     def stall(self, stalled: bool) -> None:
         """Take nothing more from the hub, as if the client read nothing; or take it again."""
-        self.stalled, self.blocked = stalled, stalled or self._full
+        self.stalled = stalled
+        self._aim()
         if not self.blocked:
             self._wake()
             if self._open:
@@ -174,7 +173,8 @@ class WebSocket(asyncio.Protocol):
         self._protocol.send_response(response)
         self._send()
         if self._protocol.state is State.OPEN:
-            self._open, self.direct = True, NOWHERE if self._full else self._number
+            self._open = True
+            self._aim()
             if self._end:
                 self._end.cancel()
             self._handler.opened(self)
@@ -224,40 +224,22 @@ class WebSocket(asyncio.Protocol):
     def _closed(self) -> None:
         """Nothing is read or written any more, though the close frame may still be on its way."""
         if self._open:
-            self._open, self.direct = False, NOWHERE
+            self._open = False
+            self._aim()
             self._wake()
             self._handler.closed(self)
+
+    def _aim(self) -> None:
+        """Where bytes may go follows from what this connection is now; whoever writes to many hears of it."""
+        self.blocked = self.stalled or self._full
+        self.direct = self._number if self._open and not self._full else NOWHERE
+        self._audiences.changed()
+        if self.blocked and self._open:
+            self._audiences.blocked.add(self)
+        else:
+            self._audiences.blocked.discard(self)
 
     def _wake(self) -> None:
         if self._free:
             self._free.set()
             self._free = None
-
-
-_direct = attrgetter("direct")
-
-
-def broadcast(metrics: WireMetrics, connections: Sequence[WebSocket], batch: Batch) -> int:
-    """See `contract.Ports.broadcast`. Nothing but the system call is done for each, until one falls short."""
-    data, written = batch.data, 0
-    for some in batched(connections, metrics.every):
-        sent = _write_each(tuple(map(_direct, some)), data)
-        reached = len(some)
-        if sum(sent) != len(data) * len(some):
-            rests = zip(some, sent, strict=True)
-            reached = sum(size == len(data) or one.leave(data[size:]) for one, size in rests)
-        metrics.wrote(batch, reached)
-        written += reached
-    return written
-
-
-def _write_each(numbers: Sequence[int], data: bytes) -> list[int]:
-    """How many bytes each socket took: none where there was an error."""
-    sent: list[int] = []
-    writes = map(os.write, numbers, repeat(data))
-    while len(sent) < len(numbers):
-        try:
-            sent.extend(writes)
-        except OSError:
-            sent.append(0)
-    return sent

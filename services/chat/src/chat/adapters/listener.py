@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import structlog
 from websockets.http11 import Request
 
+from chat.adapters.audiences import Audiences
 from chat.adapters.connection import Handler, WebSocket
 from chat.contract import Close, Connection, Gone
 from chat.core import frames
@@ -40,12 +41,14 @@ class Listener:
         self,
         handler: Handler,
         metrics: WireMetrics,
+        audiences: Audiences,
         faults: Faults,
         origins: Sequence[str],
         most: int,
         here: Callable[[], Sequence[Connection]],
     ) -> None:
-        self._handler, self._metrics, self._faults, self._here = handler, metrics, faults, here
+        self._handler, self._metrics, self._audiences = handler, metrics, audiences
+        self._faults, self._here = faults, here
         self._origins, self._most = frozenset(origins), most
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -76,6 +79,7 @@ class Listener:
             await asyncio.sleep(1.0)
             here = [connection for connection in self._here() if isinstance(connection, WebSocket)]
             self._metrics.sample(len(here))
+            self._metrics.settle()
             self._stall(here)
             for connection in here if self._faults.magnitude("drop-connection") else ():
                 if self._faults.drawn("drop-connection"):
@@ -91,7 +95,7 @@ class Listener:
             connection.stall(True)
 
     def _accept(self) -> WebSocket:
-        return WebSocket(self._handler, self._metrics, self._refuse, MAX_SIZE)
+        return WebSocket(self._handler, self._metrics, self._audiences, self._refuse, MAX_SIZE)
 
     def _refuse(self, request: Request) -> str:
         """Why not; empty for who may come in. A browser always says which page it is that asks (RFC 6454)."""

@@ -98,9 +98,17 @@ class Talk:
         if session.unanswered >= MOST_UNACKNOWLEDGED:
             raise TooOften(f"{MOST_UNACKNOWLEDGED} messages wait to be acknowledged: wait for those first")
         named = mentions(said.text) if "@" in said.text else ()
-        nonce = said.nonce or self._own_nonce()
+        key = said.nonce or self._own_nonce()
         event = events.message(
-            said.room, session.user, nonce, now, said.text, mentions=named, file=file, born=arrived
+            said.room,
+            session.user,
+            said.nonce,
+            now,
+            said.text,
+            mentions=named,
+            file=file,
+            born=arrived,
+            key=key,
         )
         session.unanswered += 1
         self._metrics.asked()
@@ -111,7 +119,9 @@ class Talk:
             self._metrics.answered(seconds, well=isinstance(result, Receipt))
             if isinstance(result, Unavailable):
                 return self._refuse(session, result, said.ref or said.nonce or None)
-            acknowledged = frames.of(Ack(room=said.room, id=result.id, nonce=nonce, ref=said.ref))
+            acknowledged = frames.of(
+                Ack(room=said.room, id=result.id, nonce=said.nonce or None, ref=said.ref)
+            )
             self._hub().send(session.connection, acknowledged)
             if result.fresh:
                 self._mention(session.user, said.room, result.id, list(named))

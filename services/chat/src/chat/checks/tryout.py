@@ -7,6 +7,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from chat.adapters.audiences import Audiences
 from chat.adapters.connection import WebSocket
 from chat.contract import Hub, Limits, Ports
 from chat.core import frames
@@ -48,9 +49,9 @@ async def _run(engine: type[Hub]) -> None:
     hub = engine(Ports(), Limits())
     await hub.start([])
     wire, loop = WireMetrics(Metrics("tryout"), lambda: "mine"), asyncio.get_running_loop()
-    table = Table(hub)
+    table, audiences = Table(hub), Audiences(wire)
     server = await loop.create_server(
-        lambda: WebSocket(table, wire, lambda request: "", 8192), "127.0.0.1", 0
+        lambda: WebSocket(table, wire, audiences, lambda request: "", 8192), "127.0.0.1", 0
     )
     url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     try:

@@ -181,11 +181,12 @@ class Happened(Sent, frozen=True):
 
 
 class Message(Happened, frozen=True):
-    """Something said. The same `nonce` of the same `user` is the same message."""
+    """Something said. The same `nonce` of the same `user` is the same message; there is none if its client gave
+    none."""
 
     user: str
     text: str
-    nonce: str
+    nonce: str = ""
     mentions: Members[str] = ()
     file: File | None = None
 

@@ -46,12 +46,13 @@ def message(
     mentions: Sequence[str] = (),
     file: File | None = None,
     born: float = 0.0,
+    key: str = "",
 ) -> Event:
-    """Something said."""
+    """Something said. `key`: what makes it one event, if not the `nonce` of its client."""
     said = Message(
         room=room, id=0, at=at, user=user, text=text, nonce=nonce, mentions=tuple(mentions), file=file
     )
-    return Event(room, user, nonce, _tail(said), born=born)
+    return Event(room, user, key or nonce, _tail(said), born=born)
 
 
 def edited(room: str, user: str, nonce: str, at: float, target: int, text: str) -> Event:

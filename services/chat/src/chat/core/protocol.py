@@ -5,7 +5,7 @@ can talk to older servers; what is malformed is answered with an `error`. `ref`,
 answer."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Union
 
 import msgspec
 
@@ -148,18 +148,27 @@ class _Head(msgspec.Struct, frozen=True):
 
 
 _head = msgspec.json.Decoder(_Head)
-_decoders = {kind.__name__.lower(): msgspec.json.Decoder(kind) for kind in KINDS}
+_names = {kind.__name__.lower() for kind in KINDS}
+_message: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Union[*KINDS])
 
 
 def decode(raw: bytes) -> Message | None:
     """The message in `raw`; None for a type that is not known here. Raises `Malformed`."""
     try:
-        decoder = _decoders.get(_head.decode(raw).type)
-        return decoder.decode(raw) if decoder else None
+        return _message.decode(raw)
     except msgspec.MsgspecError as error:
+        if _is_of_unknown_type(raw):
+            return None
         raise Malformed(f"not a message of version {VERSION}: {error}") from None
     except RecursionError:
         raise Malformed("not a message: nested too deeply") from None
+
+
+def _is_of_unknown_type(raw: bytes) -> bool:
+    try:
+        return _head.decode(raw).type not in _names
+    except msgspec.MsgspecError:
+        return False
 
 
 def schema() -> dict[str, Any]:

@@ -27,12 +27,14 @@ class Client:
 
 
 class Room:
-    """Who is in it, and what was published to it in this turn of the loop."""
+    """Who is in it, and what was published to it in this turn of the loop. `everybody` is one tuple until somebody
+    comes or goes."""
 
-    __slots__ = ("clients", "turn")
+    __slots__ = ("clients", "everybody", "turn")
 
     def __init__(self) -> None:
         self.clients: dict[Connection, Client] = {}
+        self.everybody: tuple[Connection, ...] = ()
         self.turn: list[Frame] = []
 
 
@@ -49,7 +51,7 @@ class Hub(Contract):
         self._rooms: dict[str, Room] = {}
         self._turns: dict[Client | Room, Callable[[], None]] = {}
         self._flush_at: asyncio.Handle | None = None
-        self._tally, self._broadcast = Tally(), ports.broadcast
+        self._tally, self._broadcast, self._congested = Tally(), ports.broadcast, ports.congested
         self._attendance = Attendance(ports.presence, self._limits.linger)
         self._heartbeat = Heartbeat(self._limits, self._is_silent)
         self._delivered = self._too_slow = self._silent = 0
@@ -153,11 +155,13 @@ class Hub(Contract):
         if client.connection in self._clients:
             client.rooms.add(name)
             room.clients[client.connection] = client
+            room.everybody = ()
 
     def _exit(self, client: Client, name: str) -> None:
         client.rooms.discard(name)
         room = self._rooms[name]
         del room.clients[client.connection]
+        room.everybody = ()
         if not room.clients:
             del self._rooms[name]
 
@@ -181,8 +185,9 @@ class Hub(Contract):
             return
         frames, room.turn = room.turn, []
         together = batch(frames)
-        free: Sequence[Connection] = tuple(room.clients)
-        if self._tally.frames or any(map(_blocked, free)):
+        room.everybody = room.everybody or tuple(room.clients)
+        free: Sequence[Connection] = room.everybody
+        if self._tally.frames or (self._congested() and any(map(_blocked, free))):
             free = self._free(room, frames)
         self._delivered += together.frames * self._broadcast(free, together)
 
