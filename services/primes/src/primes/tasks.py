@@ -9,7 +9,6 @@ import logging
 import os
 import shutil
 import socket
-import tempfile
 import threading
 from functools import cache, partial
 from typing import Any
@@ -21,6 +20,7 @@ from primes.adapters.confine import confine
 from primes.adapters.kernels import choose
 from primes.adapters.labour import Labour
 from primes.adapters.remote import Telegraph, redis_client
+from primes.adapters.scratch import scratch
 from primes.config import Settings
 from primes.core.wire import decode_order
 
@@ -127,7 +127,7 @@ def _look_after_children(sender: Any, **_: Any) -> None:
 def main() -> None:
     """A worker with its exporter: prometheus_client decides at import whether it counts for several processes."""
     settings = Settings()
-    os.environ[MULTIPROC] = tempfile.mkdtemp(prefix="primes-metrics-")
+    os.environ[MULTIPROC] = str(scratch("primes-metrics"))
     from primes.adapters.exporter import Exporter
 
     over = threading.Event()
