@@ -76,11 +76,13 @@ def _all_of(challenges: "Sequence[Challenge]", folder: "Path") -> "list[tuple[Ch
 
 def _run(benchmarks: "Sequence[Benchmark]", options: Sequence[str]) -> None:
     """Each in turn, as a process of its own; the next also when one fails."""
+    import platform
     import subprocess
     import sys
 
     from lab import Ended
 
+    typer.echo(f"Python {platform.python_version()}, {platform.python_compiler()}", err=True)
     failed = False
     for benchmark in benchmarks:
         typer.echo(f"{benchmark.path.stem}: {benchmark.about}", err=True)
