@@ -203,23 +203,18 @@ class Crowd:
         ends.callback(self._process.communicate)
         ends.callback(self._process.kill)
         self._next_line()
-        self._server_hears(signal.SIGSTOP)
+        os.kill(self._server.pid, signal.SIGSTOP)
 
     def turn(self, window: int, share: float) -> Turn:
         """One turn, after a tenth of it for warmth."""
-        self._server_hears(signal.SIGCONT)
+        os.kill(self._server.pid, signal.SIGCONT)
         time.sleep(AWAKE_SECONDS)
-        try:
-            return self._turn(window, share)
-        finally:
-            self._server_hears(signal.SIGSTOP)
-
-    def _turn(self, window: int, share: float) -> Turn:
         messages = round(MESSAGES[window] * share * (COALESCES[window] if self.talker.coalesces else 1))
         self._talk(window, max(window, messages // 10))
         before = core_seconds(self._server.pid)
         seconds = self._talk(window, max(window, messages))
         core = core_seconds(self._server.pid) - before
+        os.kill(self._server.pid, signal.SIGSTOP)
         return Turn(messages * CLIENTS / seconds, messages * CLIENTS / core)
 
     def _talk(self, window: int, messages: int) -> float:
@@ -227,9 +222,6 @@ class Crowd:
         self._process.stdin.write(f"{window} {messages}\n")
         self._process.stdin.flush()
         return float(self._next_line())
-
-    def _server_hears(self, number: signal.Signals) -> None:
-        os.kill(self._server.pid, number)
 
     def _next_line(self) -> str:
         assert self._process.stdout

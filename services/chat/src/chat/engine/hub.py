@@ -210,7 +210,9 @@ class Hub(Contract):
             self._queue(client, frames)
             self.writable(connection)
         else:
-            self._delivered += together.frames * self._broadcast([connection], together)
+            with suppress(Gone):
+                connection.write(together)
+                self._delivered += together.frames
 
     def _queue(self, client: Client, frames: Sequence[Frame]) -> None:
         """Into the outbox; who has no room even so is told to come back."""
