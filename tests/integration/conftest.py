@@ -1,5 +1,6 @@
 """A real server for the tests that need one: the Valkey that the lab itself runs on."""
 
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -37,6 +38,13 @@ class Server:
         self._process = subprocess.Popen(self._command)
         with Redis.from_url(self.url, retry=Retry(ConstantBackoff(0.02), 250)) as redis:
             redis.ping()
+
+    def hold(self) -> None:
+        """It does nothing until `go_on`; what is asked meanwhile waits in its socket."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         self._process.kill()

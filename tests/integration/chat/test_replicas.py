@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from chat.adapters.log import DURABLE
+
 
 def collect(guest: Any, room: str, last: int) -> list[tuple[int, str]]:
     if not any(event["id"] == last for event in guest.events(room)):
@@ -101,6 +103,38 @@ def test_redis_goes_and_comes_back(start_replica: Any, patience: Any) -> None:
     assert kept == before + 1
     bob.until("message", id=kept)
     assert [event["id"] for event in bob.events("outage")] == [before, kept]
+
+
+def test_an_answer_that_got_lost_hides_no_message(start_replica: Any, patience: Any) -> None:
+    """Redis holds still for longer than it is waited for, and then does what it was asked."""
+    one = start_replica()
+    ann, bob = one.guest("ann", "lost"), one.guest("bob", "lost")
+    before = ann.say("lost", "before")
+    one.server.hold()
+    ann.send("say", room="lost", text="really?", nonce="lost")
+    ann.until("error", code="unavailable")
+    one.server.go_on()
+    assert bob.until("message", text="really?")["id"] == before + 1
+    patience(lambda: one.ask("GET", "/ready")[0] == 200)
+    assert ann.say("lost", "really?", nonce="lost") == before + 1
+    last = ann.say("lost", "after")
+    bob.until("message", id=last)
+    assert [event["id"] for event in bob.events("lost")] == [before, before + 1, last]
+
+
+def test_what_a_replica_says_to_itself_is_not_told_by_redis(two: tuple[Any, Any]) -> None:
+    one, other = two
+    with Redis.from_url(one.server.url, decode_responses=True) as redis, redis.pubsub() as ear:
+        ann = one.guest("ann-alone", "echo")
+        first = ann.say("echo", "to nobody else")
+        ear.psubscribe("chat:{echo}:live*")
+        assert ear.get_message(timeout=5)["type"] == "psubscribe"
+        ann.say("echo", "to nobody else")
+        bob = other.guest("bob-alone", "echo")
+        last = ann.say("echo", "to both")
+        bob.until("message", id=last)
+        told = next(said["data"] for said in ear.listen() if str(said["data"]).startswith(DURABLE))
+        assert (last, told.partition("\n")[2].partition(",")[0]) == (first + 2, f'{{"id":{last}')
 
 
 def test_what_redis_does_not_tell_is_read_from_the_log(two: tuple[Any, Any]) -> None:

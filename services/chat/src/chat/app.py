@@ -124,7 +124,7 @@ class House:
     def _log(self) -> RoomLog:
         if self.settings.chat_durable:
             delay = partial(self.faults.magnitude, "slow-redis")
-            return RedisLog(self.redis, self.replica, self.feed.appended, delay)
+            return RedisLog(self.redis, self.replica, self.feed.appended, self.feed.unsure, delay)
         return MemoryLog(self.feed.appended)
 
     def _facts(self) -> tuple[bool, float]:

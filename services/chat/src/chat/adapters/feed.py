@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from chat.adapters.ear import Ear
-from chat.adapters.log import DURABLE, Entry, RoomLog, Unavailable, channel, room_of
+from chat.adapters.log import DURABLE, Entry, RoomLog, Unavailable, channel, own_channel, room_of
 from chat.contract import Frame, Kind
 from chat.core import frames
 from chat.core.answers import Deleted, Happened, read
@@ -75,6 +75,7 @@ class Feed:
         async with self._following.setdefault(room, asyncio.Lock()):
             if room not in self._rooms:
                 await self.listen(channel(room))
+                self._ear.listen(own_channel(room, self._replica))  # after that one, and ends before it
                 self._rooms[room] = Followed(room, Sequencer(await self.log.last(room)))
             return self._rooms[room]
 
@@ -82,6 +83,7 @@ class Feed:
         """Nobody here is in `room` any more."""
         async with self._following.setdefault(room, asyncio.Lock()):
             if self._rooms.pop(room, None):
+                self._ear.unlisten(own_channel(room, self._replica))
                 self.unlisten(channel(room))
         self._following.pop(room, None)
 
@@ -104,6 +106,11 @@ class Feed:
         followed = self._rooms.get(event.room)
         if followed:
             self._arrived(followed, id, complete(id, event.tail), event.born)
+
+    def unsure(self, room: str) -> None:
+        """Redis may have taken an event of our own, and its answer got lost: what it has is read."""
+        if followed := self._rooms.get(room):
+            self._heal_soon(followed, GAP_SECONDS)
 
     async def run(self) -> None:
         """Hear, for ever; Redis may be away for as long as it likes."""

@@ -27,13 +27,14 @@ __all__ = [
     "Unavailable",
     "append",
     "channel",
+    "own_channel",
     "room_of",
 ]
 
 KEPT, NONCE_SECONDS, BATCH, BACKLOG = 10_000, 3600, 500, 20_000
 APPEND = """
 local fresh, result = {}, {}
-for at = 5, #ARGV, 4 do
+for at = 6, #ARGV, 4 do
   local nonce = KEYS[3] .. ARGV[at] .. ':' .. ARGV[at + 1]
   local known = redis.call('GET', nonce)
   if known then
@@ -48,7 +49,10 @@ for at = 5, #ARGV, 4 do
     result[#result + 1] = id
   end
 end
-if #fresh > 0 then redis.call('PUBLISH', ARGV[3], ARGV[4] .. table.concat(fresh, '\\n')) end
+if #fresh > 0 then
+  local ears = redis.call('PUBSUB', 'NUMSUB', ARGV[3], ARGV[5])
+  if ears[2] > ears[4] then redis.call('PUBLISH', ARGV[3], ARGV[4] .. table.concat(fresh, '\\n')) end
+end
 return result
 """
 DURABLE = "d"  # then the replica, then lines: what is published when events have their place in the order
@@ -107,15 +111,21 @@ async def append(log: "RoomLog", event: Event) -> Receipt:
 class RedisLog:
     """Appends in groups: while one round trip is under way, the next group gathers. One group of one replica
     is in one order; what replicas do at the same time Redis puts in one. `arrived` hears of each fresh event
-    in that order before `done` does. `replica`: what Redis tells of them carries that name."""
+    in that order before `done` does. Redis tells the others, if there are any that listen to the room besides
+    `replica`. `unsure` hears of a room whose events may have got their place although nobody said so."""
 
     def __init__(
-        self, redis: Redis, replica: str, arrived: Arrived, delay: Callable[[], float] = float
+        self,
+        redis: Redis,
+        replica: str,
+        arrived: Arrived,
+        unsure: Callable[[str], None],
+        delay: Callable[[], float] = float,
     ) -> None:
         self._redis: Any = redis
         self._line = Line(redis)
-        self._head = f"{DURABLE}{replica}\n"
-        self._arrived, self._delay = arrived, delay
+        self._replica, self._head = replica, f"{DURABLE}{replica}\n"
+        self._arrived, self._unsure, self._delay = arrived, unsure, delay
         self.seconds = 0.0
         self._offered: list[tuple[Event, Done]] = []
         self._some = asyncio.Event()
@@ -176,6 +186,8 @@ class RedisLog:
             )
             failed = Unavailable("it could not be made durable: send it again, with the same nonce")
             answers = [failed] * len(calls)
+            for room in by_room:
+                self._unsure(room)
         for offered, answer in zip(by_room.values(), answers, strict=True):
             self._tell(offered, answer)
 
@@ -203,6 +215,7 @@ class RedisLog:
             NONCE_SECONDS,
             channel(room),
             self._head,
+            own_channel(room, self._replica),
         ]
         for event in events:
             call += (event.user, event.nonce, event.tail, event.erases)
@@ -255,6 +268,11 @@ class MemoryLog:
 def channel(room: str) -> str:
     """Where Redis tells what happens in `room`."""
     return f"chat:{{{room}}}:live"
+
+
+def own_channel(room: str, replica: str) -> str:
+    """What `replica` listens to besides: nothing is ever told there, but Redis can count who is there."""
+    return f"{channel(room)}:{replica}"
 
 
 def room_of(name: str) -> str:
