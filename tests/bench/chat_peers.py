@@ -1,10 +1,10 @@
 """The chat against its peers: one room, 200 clients, messages of 128 bytes, deliveries a second at three
 windows.
 
-Each server has core 0, its clients core 1. All are there all the time, and take turns of a fraction of a second,
-so that what disturbs the machine disturbs each of them. Whose turn it is not is stopped: one of them takes 6 % of
-the core even when there is nothing to do. What a server needs of its core is measured, as well: it says the same
-where others use the machine. Ours signs in, has rooms, ids and bounds on, and, unless it says so, keeps what is
+Each server has core 0, its clients (and Redis) core 1. All are there all the time, and take turns of a fraction of
+a second, so that what disturbs the machine disturbs each of them. Whose turn it is not is stopped: one of them takes
+6 % of the core even when there is nothing to do. What a server needs of its core is measured, as well: it says the
+same where others use the machine. Ours signs in, has rooms, ids and bounds on, and, unless it says so, keeps what is
 said in Redis before it is delivered.
 """
 
@@ -37,7 +37,6 @@ CLIENTS, WINDOWS, TEXT = 200, (1, 16, 64), "x" * 128
 MESSAGES = {1: 200, 16: 240, 64: 320}  # in one turn
 COALESCES = {1: 1, 16: 8, 64: 24}  # times as many of those who write more than one message at once
 SERVER_CORE, CROWD_CORE = 0, 1
-REDIS_CORE = int(os.environ.get("REDIS_CORE", "1"))
 AWAKE_SECONDS = 0.05  # before a turn
 OURS = ("ours, durable", "ours, in memory")
 
@@ -101,7 +100,7 @@ def ours(engine: str, durable: bool) -> Callable[[Path], Any]:
         redis, port = free_port(), free_port()
         store = [str(get_binary_path()), "--port", str(redis), "--bind", "127.0.0.1", "--dir", str(folder),
                  "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]  # fmt: skip
-        with process(store, REDIS_CORE, os.environ):
+        with process(store, CROWD_CORE, os.environ):
             settings = {"PORT": str(port), "CHAT_WS_PORT": "0", "LAB_DATA": str(folder / "data"),
                         "REDIS_URL": f"redis://127.0.0.1:{redis}/0",
                         "CHAT_DURABLE": str(durable), "CHAT_RATE": "1000000", "CHAT_ROOM_RATE": "1000000",
