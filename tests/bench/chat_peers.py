@@ -1,11 +1,11 @@
 """The chat against its peers: one room, 200 clients, messages of 128 bytes, deliveries a second at three
 windows.
 
-Each server has core 0, its clients (and Redis) core 1. All are there all the time, and take turns of a fraction of
-a second, so that what disturbs the machine disturbs each of them. Whose turn it is not is stopped: one of them takes
-6 % of the core even when there is nothing to do. What a server needs of its core is measured, as well: it says the
-same where others use the machine. Ours signs in, has rooms, ids and bounds on, and, unless it says so, keeps what is
-said in Redis before it is delivered.
+Each server has core 0, its clients (and Redis) core 1. All are there all the time, and take turns of a fraction
+of a second, so that what disturbs the machine disturbs each of them. Whose turn it is not is stopped: one of them
+takes 6 % of the core even when there is nothing to do. What a server needs of its core is measured, as well: it
+says the same where others use the machine. Ours signs in, has rooms, ids and bounds on, and, unless it says so,
+keeps what is said in Redis before it is delivered.
 """
 
 import argparse
