@@ -47,7 +47,7 @@ def test_no_update_is_lost(explore: Explore) -> None:
             f"{len(jobs)} are done, stats().states says {stats.states}"
         )
 
-    explore(scenario, schedules=24)
+    explore(scenario, schedules=64)
 
 
 def test_progress_is_exact(explore: Explore) -> None:
