@@ -10,7 +10,7 @@ from multiprocessing import resource_tracker
 from lab.grader.leaks import nothing_left
 from primes.adapters.memory import MemoryBoard, memory_board
 from primes.adapters.processes import ProcessCrew
-from primes.contract import Happened, Job, Limits, News, Ports, PrimeCalculator, State, Status
+from primes.contract import Happened, Job, Limits, News, Ports, PrimeCalculator, State, Status, Tile
 
 __all__ = ["killed_at_work"]
 
@@ -21,12 +21,17 @@ SECONDS = 30.0  # the longest, for an engine that does not even listen
 
 
 class KillingCrew(ProcessCrew):
-    """Kills whoever begins the first, the fifth and the sixth order."""
+    """Kills whoever begins the first, the fifth and the sixth order; if that is of a tile for which somebody died
+    already, whoever begins the next of another: a tile that kills three workers may be given up."""
 
     def __init__(self, workers: int) -> None:
         super().__init__(workers, kernel="numpy")
-        self.began = self.killed = 0
-        self.listened = 0.0
+        self.began, self.listened = 0, 0.0
+        self._fatal: set[Tile] = set()
+
+    @property
+    def killed(self) -> int:
+        return len(self._fatal)
 
     def news(self, timeout: float) -> Sequence[News]:
         idle, began = self.idle(), time.monotonic()
@@ -34,15 +39,16 @@ class KillingCrew(ProcessCrew):
         self.listened = self.listened + time.monotonic() - began if idle else 0.0
         for news in found:
             if news.happened is Happened.BEGAN:
-                self._kill(int(news.worker.rpartition("-")[2]))
+                self._kill(int(news.worker.rpartition("-")[2]), news.order.tile)
         return found
 
-    def _kill(self, slot: int) -> None:
-        if self.began in BEGINNINGS:
+    def _kill(self, slot: int, tile: Tile) -> None:
+        self.began += 1
+        due = sum(self.began > beginning for beginning in BEGINNINGS)
+        if self.killed < due and tile not in self._fatal:
             with suppress(ProcessLookupError):
                 os.kill(self.pids()[slot], signal.SIGKILL)
-                self.killed += 1
-        self.began += 1
+                self._fatal.add(tile)
 
 
 def _ended(calculator: PrimeCalculator, job: Job, crew: KillingCrew) -> Status:
