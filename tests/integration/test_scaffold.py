@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from lab.challenges import Challenge, find, home, installed
 from lab.cli import main
@@ -149,9 +149,7 @@ def ask(url: str, body: object = None) -> tuple[int, str]:
 @pytest.fixture
 def service(stranger: Challenge, fresh_redis: str) -> Iterator[str]:
     """The address of its service, ready; at the end it drains and returns 0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "PORT": str(port), "REDIS_URL": fresh_redis, "LOG_LEVEL": "warning"}
     process = subprocess.Popen([sys.executable, "-m", stranger.module], env=environment)
     try:

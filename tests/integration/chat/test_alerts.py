@@ -1,7 +1,6 @@
 """What the log pipeline raises is said in #ops, once."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import urllib3
 from redis import Redis
+from tests.ports import free_port
 
 from lab_kit.messages import Message
 
@@ -18,9 +18,7 @@ from lab_kit.messages import Message
 @pytest.fixture
 def log_pipeline(replica: Any, tmp_path: Path, patience: Any) -> Iterator[str]:
     """The URL of a real log pipeline on the chat's Redis, with the alert rules it has without any file."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {"PORT": str(port), "LOG_PIPELINE_SYSLOG_PORT": "0", "REDIS_URL": replica.server.url,
                 "LAB_DATA": str(tmp_path / "data"), "LAB_WORKSPACE": str(tmp_path)}  # fmt: skip
     url, quiet = f"http://127.0.0.1:{port}", subprocess.DEVNULL

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from tests.integration.forked import Forked
+from tests.ports import free_port
 
 WITHIN = 30.0
 
@@ -40,7 +41,7 @@ class Pipeline:
 
     def __init__(self, folder: Path, redis_url: str) -> None:
         self.folder, self.redis_url = folder, redis_url
-        self.port = _free_port()
+        self.port = free_port(beside=10)  # that of syslog
         self.process: Forked | None = None
 
     @property
@@ -180,14 +181,3 @@ def _decoded(data: bytes) -> Any:
         return json.loads(data)
     except ValueError:
         return data.decode()
-
-
-def _free_port() -> int:
-    """One with room for that of syslog ten above."""
-    while True:
-        with socket.socket() as probe, socket.socket() as beside:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-            with suppress(OSError, OverflowError):
-                beside.bind(("127.0.0.1", port + 10))
-                return port

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 import urllib3
-from tests.integration.service import eventually, free_port
+from tests.integration.service import eventually
+from tests.ports import free_port
 
 from primes.adapters.memory import sweep
 
