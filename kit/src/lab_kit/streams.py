@@ -258,19 +258,17 @@ class Consumer:
             await self._ask(renew)
 
     async def _ask(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """Repeat `call` until Redis answers it; one line in the log for an outage, however long. One failure is no
-        outage: a connection may be found dead long after Redis is back."""
-        delay, again = 0.1, False
+        """Repeat `call` until Redis answers it; one line in the log for an outage, however long."""
+        delay = 0.1
         while True:
             try:
                 if not self._grouped:
                     await self._create_group()
                 answer = await call()
             except RedisError as error:
-                if again and not self._outage:
+                if not self._outage:
                     log.warning("redis failed, trying on", stream=self._stream, error=repr(error))
-                self._outage, self._last_error = self._outage or again, repr(error)
-                again = True
+                self._outage, self._last_error = True, repr(error)
                 self._grouped = self._grouped and "NOGROUP" not in str(error)
                 await asyncio.sleep(delay * random.uniform(0.5, 1))
                 delay = min(2 * delay, 5.0)

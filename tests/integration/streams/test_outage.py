@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,7 +43,9 @@ def test_a_killed_server_costs_nothing_that_was_accepted(start_redis: Any, play_
                     await asyncio.sleep(0.01)
         assert set(journal.seen) == set(range(300))
         outage = [line["event"] for line in logs if line["event"].startswith("redis")]
-        assert outage == ["redis failed, trying on", "redis answers again"]
+        pairs = list(batched(outage, 2))
+        assert set(pairs) == {("redis failed, trying on", "redis answers again")}
+        assert len(pairs) <= 2  # a connection of before the outage may be found dead only after it
 
     play_on(server.url, scenario)
 
