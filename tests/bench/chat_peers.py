@@ -37,7 +37,7 @@ CLIENTS, WINDOWS, TEXT = 200, (1, 16, 64), "x" * 128
 MESSAGES = {1: 200, 16: 240, 64: 320}  # in one turn
 COALESCES = {1: 1, 16: 8, 64: 24}  # times as many of those who write more than one message at once
 SERVER_CORE, CROWD_CORE = 0, 1
-AWAKE_SECONDS = 0.05  # before a turn
+AWAKE_SECONDS = 0.05  # for what a server that was stopped does first; not measured
 OURS = ("ours, durable", "ours, in memory")
 
 

@@ -41,9 +41,7 @@ class HomeCore:
     def _move(self, cores: set[int]) -> None:
         if getattr(self._here, "cores", None) is not cores:
             self._here.cores = cores
-            with suppress(
-                OSError
-            ):  # the container's processors have changed: the thread stays where it may be
+            with suppress(OSError):  # these processors were taken away: the thread stays where it may be
                 os.sched_setaffinity(0, cores)
 
 
