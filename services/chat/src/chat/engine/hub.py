@@ -11,39 +11,18 @@ from chat.core.frames import batch
 from chat.engine.attendance import Attendance
 from chat.engine.heartbeat import Heartbeat
 from chat.engine.outbox import Outbox, Tally
+from chat.engine.room import Client, Room
 
 _blocked = attrgetter("blocked")
-
-
-class Client:
-    """One connection, as the hub sees it. What was sent to it alone in this turn of the loop is in `turn`."""
-
-    __slots__ = ("connection", "outbox", "rooms", "turn")
-
-    def __init__(self, connection: Connection, outbox: Outbox) -> None:
-        self.connection, self.outbox = connection, outbox
-        self.rooms: set[str] = set()
-        self.turn: list[Frame] = []
-
-
-class Room:
-    """Who is in it, and what was published to it in this turn of the loop. `everybody` is one tuple until somebody
-    comes or goes."""
-
-    __slots__ = ("clients", "everybody", "turn")
-
-    def __init__(self) -> None:
-        self.clients: dict[Connection, Client] = {}
-        self.everybody: tuple[Connection, ...] = ()
-        self.turn: list[Frame] = []
 
 
 class Hub(Contract):
     """See the contract.
 
     Frames are gathered until the loop has run everything that is ready, and then written: to a room the same
-    bytes for all. Only who is blocked, or still has something in its outbox, gets them one by one, into the
-    outbox. Before anybody joins or leaves a room, what was published to it is written."""
+    bytes for all, and to a large one in parts, between which the loop runs what has become ready. Only who is
+    blocked, or still has something in its outbox, gets them one by one, into the outbox. Before anybody joins or
+    leaves a room, what was published to it is written."""
 
     def __init__(self, ports: Ports, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
@@ -98,7 +77,7 @@ class Hub(Contract):
         if found:
             found.turn.append(frame)
             if len(found.turn) == 1:
-                self._flush_later(found, lambda: self._flush_room(found))
+                self._flush_later(found, lambda: self._write_on(found))
 
     def send(self, connection: Connection, frame: Frame) -> None:
         client = self._clients.get(connection)
@@ -135,7 +114,8 @@ class Hub(Contract):
         )
 
     async def stop(self, deadline: float) -> Sequence[Seat]:
-        self._flush()
+        while self._turns:
+            self._flush()
         self._heartbeat.stop()
         self._attendance.end()
         clients = list(self._clients.values())
@@ -154,14 +134,12 @@ class Hub(Contract):
         self._flush_room(room)
         if client.connection in self._clients:
             client.rooms.add(name)
-            room.clients[client.connection] = client
-            room.everybody = ()
+            room.enter(client)
 
     def _exit(self, client: Client, name: str) -> None:
         client.rooms.discard(name)
         room = self._rooms[name]
-        del room.clients[client.connection]
-        room.everybody = ()
+        room.exit(client.connection)
         if not room.clients:
             del self._rooms[name]
 
@@ -180,23 +158,30 @@ class Hub(Contract):
             flush()
 
     def _flush_room(self, room: Room) -> None:
-        """The same bytes for everybody who can take them."""
-        if not room.turn:
-            return
-        frames, room.turn = room.turn, []
-        together = batch(frames)
-        room.everybody = room.everybody or tuple(room.clients)
-        free: Sequence[Connection] = room.everybody
-        if self._tally.frames or (self._congested() and any(map(_blocked, free))):
-            free = self._free(room, frames)
-        self._delivered += together.frames * self._broadcast(free, together)
+        """Everything that was published, to everybody, now."""
+        while room.unwritten:
+            self._write_part(room)
 
-    def _free(self, room: Room, frames: Sequence[Frame]) -> Sequence[Connection]:
-        """Who can take more at once; for the others, `frames` wait."""
+    def _write_on(self, room: Room) -> None:
+        """The next part; the one after that when others have had their turn."""
+        if room.unwritten:
+            self._write_part(room)
+        if room.unwritten:
+            self._flush_later(room, lambda: self._write_on(room))
+
+    def _write_part(self, room: Room) -> None:
+        """The same bytes for everybody who can take them."""
+        part = room.next_part()
+        if self._tally.frames or (self._congested() and any(map(_blocked, part))):
+            part = self._free(room, part)
+        self._delivered += room.together.frames * self._broadcast(part, room.together)
+
+    def _free(self, room: Room, part: Sequence[Connection]) -> Sequence[Connection]:
+        """Who of `part` can take more at once; for the others, what is written waits."""
         free = []
-        for client in list(room.clients.values()):
+        for client in [room.clients[one] for one in part]:
             if client.outbox or client.connection.blocked:
-                self._queue(client, frames)
+                self._queue(client, room.written)
             else:
                 free.append(client.connection)
         return free

@@ -64,7 +64,7 @@ class WritesAnyway(Hub):
 
     caught_by = "what_waits_is_bounded"
 
-    def _flush_room(self, room: Any) -> None:
+    def _write_part(self, room: Any) -> None:
         frames, room.turn = room.turn, []
         for client in list(room.clients.values()) if frames else ():
             with suppress(Gone):

@@ -104,7 +104,7 @@ class StopsAtTheFirstError(Hub):
 
     caught_by = "a_broken_connection_hurts_nobody"
 
-    def _flush_room(self, room: Any) -> None:
+    def _write_part(self, room: Any) -> None:
         frames, room.turn = room.turn, []
         for client in list(room.clients.values()):
             if frames and not client.connection.blocked:
