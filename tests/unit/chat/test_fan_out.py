@@ -22,13 +22,13 @@ STEPS = st.lists(
 
 
 class Reader:
-    """A connection that keeps what it gets; who is gone must get nothing."""
+    """A connection that keeps what it gets; who is gone or takes nothing must get nothing."""
 
     def __init__(self, number: int) -> None:
         self.user, self.blocked, self.gone, self.got = str(number), False, False, b""
 
     def write(self, batch: Batch) -> None:
-        assert not self.gone, f"{self.user} is gone, and was written to"
+        assert not self.gone and not self.blocked, f"{self.user} was written to"
         self.got += batch.data
 
     def ping(self) -> None:
