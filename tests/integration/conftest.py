@@ -25,6 +25,8 @@ class Server:
             str(folder),
             "--appendonly",
             "yes",
+            "--appendfsync",
+            "no",  # "everysec" answers before it writes while the disk is busy with the last second's
             "--save",
             "",
             "--logfile",

@@ -128,10 +128,10 @@ class Consumer:
         self._handler, self._prefetch, self._max_deliveries = handler, prefetch, max_deliveries
         self._min_idle, self._block, self._dead = min_idle, block, dead_letter or f"{stream}:dead"
         self._in_hand: dict[str, asyncio.Task[None]] = {}
-        self._counts: Counter[str] = Counter()
+        self._counts, self._outage = Counter[str](), dict[Any, str]()  # calls that failed, not answered yet
         self._last_error: str | None = None
         self._history, self._cursor, self._reclaim_at = "0-0", "0-0", 0.0
-        self._grouped = self._outage = self._stopping = False
+        self._grouped = self._stopping = False
         self._reader: asyncio.Task[None] | None = None
 
     def stats(self) -> ConsumerStats:
@@ -168,10 +168,7 @@ class Consumer:
                 if entry not in self._in_hand:  # else our own lease ran out: Redis or this loop was away
                     task = work.create_task(self._handle(entry, fields, new), name=entry)
                     self._in_hand[entry] = task
-                    task.add_done_callback(self._let_go)
-
-    def _let_go(self, task: asyncio.Task[None]) -> None:
-        del self._in_hand[task.get_name()]
+                    task.add_done_callback(lambda done: self._in_hand.pop(done.get_name()))
 
     async def _next(self, room: int) -> tuple[bool, list[Any]]:
         """Our own past, then now and then what others left, else what is new: True for that."""
@@ -250,33 +247,41 @@ class Consumer:
         """Reset the idle time of what is in hand. JUSTID: no delivery; not FORCE: acked stays acked."""
 
         async def renew() -> None:
-            if held := list(self._in_hand):
-                await self._redis.xclaim(self._stream, self._group, self._name, 0, held, justid=True)
+            held = list(self._in_hand) or ["0-0"]  # is no entry: who asks nothing would pass for answered
+            await self._redis.xclaim(self._stream, self._group, self._name, 0, held, justid=True)
 
         while True:
             await asyncio.sleep(self._min_idle / 3)
             await self._ask(renew)
 
     async def _ask(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """Repeat `call` until Redis answers it; one line in the log for an outage, however long."""
+        """Repeat `call` until Redis answers it; one line in the log for an outage, however long.
+
+        It lasts until each call that failed in it is answered (or cancelled): the answer to another may be of
+        before it, or what a sick Redis still does. What was asked before its end and fails afterwards is of it.
+        """
         delay = 0.1
-        while True:
-            try:
-                if not self._grouped:
-                    await self._create_group()
-                answer = await call()
-            except RedisError as error:
-                if not self._outage:
-                    log.warning("redis failed, trying on", stream=self._stream, error=repr(error))
-                self._outage, self._last_error = True, repr(error)
-                self._grouped = self._grouped and "NOGROUP" not in str(error)
-                await asyncio.sleep(delay * random.uniform(0.5, 1))
-                delay = min(2 * delay, 5.0)
-            else:
-                if self._outage:
-                    log.info("redis answers again", stream=self._stream)
-                self._outage = False
-                return answer
+        try:
+            while True:
+                outage = self._outage
+                try:
+                    if not self._grouped:
+                        await self._create_group()
+                    answer = await call()
+                except RedisError as error:
+                    if not outage:
+                        log.warning("redis failed, trying on", stream=self._stream, error=repr(error))
+                    outage[call] = self._last_error = repr(error)
+                    self._grouped = self._grouped and "NOGROUP" not in str(error)
+                    await asyncio.sleep(delay * random.uniform(0.5, 1))
+                    delay = min(2 * delay, 5.0)
+                else:
+                    if outage.keys() == {call}:
+                        log.info("redis answers again", stream=self._stream)
+                        self._outage = {}  # the old one keeps `call`: not empty for what fails late
+                    return answer
+        finally:
+            self._outage.pop(call, None)
 
     async def _create_group(self) -> None:
         try:
