@@ -237,6 +237,11 @@ CORRECT = {
             for thread in threads: thread.join()
             assert sorted(seen) == [1, 2, 3, 4]
         """,
+    "one that asks who runs": """
+        import threading
+        def main():
+            assert threading.current_thread() is threading.current_thread()
+        """,
     "a wait that is notified too early, often": """
         import threading, time
         def main():
