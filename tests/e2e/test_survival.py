@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from jobs import Downloads, submit
 from stacks import Stack
+from tests.aof import settle
 from web import eventually
 
 
@@ -35,6 +36,8 @@ def test_redis_keeps_the_queue(stack: Stack, downloads: Downloads, number: signa
     stream = f"e2e:{number.name}"
     entries = [stack.redis.xadd(stream, {"number": str(n)}) for n in range(100)]
     run = stack.redis.info("server")["run_id"]
+    if number is signal.SIGKILL:
+        settle(stack.redis)
     stack.signal("redis", number)
     eventually(lambda: stack.ready("redis") and stack.redis.info("server")["run_id"] != run, 60)
     assert [entry for entry, _ in stack.redis.xrange(stream)] == entries

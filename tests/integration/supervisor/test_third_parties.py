@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from redis import Redis
+from tests.aof import settle
 
 if TYPE_CHECKING:
     from tests.integration.supervisor.conftest import Lab
@@ -52,8 +54,10 @@ def test_what_redis_was_told_survives_its_kill(lab: "Lab") -> None:
     assert lab.run("up", "--detach")[0] == 0
     port = int(lab.environ["BASE_PORT"])
     assert b"+OK" in ask(port, "SET key kept")
-    (redis,) = [p for p in lab.processes() if p.pid == lab.component("redis")["pid"]]
-    redis.kill()
+    (process,) = [p for p in lab.processes() if p.pid == lab.component("redis")["pid"]]
+    with Redis(port=port) as redis:
+        settle(redis)
+    process.kill()
     lab.eventually(
         lambda: lab.component("redis")["restarts"] == 1 and lab.component("redis")["state"] == "ready"
     )

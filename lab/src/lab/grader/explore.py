@@ -148,6 +148,12 @@ class _Scheduler(_scheduler.Scheduler):
         if kind == "hang":  # threads that do not come back are not waited for
             self._done, self._recs = True, []
 
+    def _finish_thread(self, rec: Any) -> None:
+        super()._finish_thread(rec)
+        self._byid.pop(
+            threading.get_ident(), None
+        )  # the next thread of this number may not be of the program
+
     def _on_instruction(self, code: CodeType, offset: int) -> Any:
         search = self._strategy
         if search.left > 0 and self._fcache.get(code.co_filename):

@@ -10,135 +10,29 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar, cast
 from unittest.mock import patch
 
-import interleave_test
 from interleave_test import _primitives, _scheduler
 
-from lab.grader.strategy import Strategy
+from lab.grader.primitives import PRIMITIVES, Lock, Ours, Timer, current_thread, ours
 from lab_kit.ports import Lock as LockPort
+from lab_kit.ports import plain_lock
 
 __all__ = ["Clock", "Pool", "fresh", "named_lock", "patched", "pool", "pools"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_here = threading.local()
-_system_current_thread = threading.current_thread
+_system_uuid4 = uuid.uuid4
 pools: "list[Pool]" = []
 """Every pool made in the current schedule, so that what was left open can be named and closed."""
 
 
-class Thread(interleave_test.Thread):
-    """`threading.Thread`, which also knows who is running: `logging` asks for that."""
-
-    def start(self) -> None:
-        work = self.run
-
-        def run() -> None:
-            _here.thread = self
-            work()
-
-        self.run = run  # type: ignore[method-assign]
-        super().start()
-
-
-class Timer(Thread):
-    """`threading.Timer`: the real one derives from the real thread."""
-
-    def __init__(
-        self,
-        interval: float,
-        function: Callable[..., object],
-        args: Iterable[Any] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(target=function, args=tuple(args), kwargs=kwargs, name="timer")
-        self.interval, self.finished = interval, threading.Event()
-
-    def cancel(self) -> None:
-        self.finished.set()
-
-    def run(self) -> None:
-        if not self.finished.wait(self.interval):
-            super().run()
-        self.finished.set()
-
-
-class Lock(interleave_test.Lock):
-    """`threading.Lock`, which tells the strategy who holds one."""
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        taken: bool = super().acquire(blocking, timeout)
-        if taken:
-            _strategy().acquired(_me())
-        return taken
-
-    def release(self) -> None:
-        _strategy().released(_me())
-        super().release()
-
-    def _cond_release(self, scheduler: Any) -> None:
-        _strategy().released(_me())
-        super()._cond_release(scheduler)  # type: ignore[no-untyped-call]
-
-
-class RLock(interleave_test.RLock):
-    """`threading.RLock`, which tells the strategy who holds one."""
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        taken: bool = super().acquire(blocking, timeout)
-        if taken:
-            _strategy().acquired(_me())
-        return taken
-
-    def release(self) -> None:
-        _strategy().released(_me())
-        super().release()
-
-    def _cond_release(self, scheduler: Any) -> int:
-        times: int = super()._cond_release(scheduler)  # type: ignore[no-untyped-call]
-        _strategy().released(_me(), times)
-        return times
-
-    def _cond_reacquire(self, times: int) -> None:
-        super()._cond_reacquire(times)
-        _strategy().acquired(_me(), times - 1)
-
-
-def _strategy() -> Strategy:
-    active: Any = _scheduler._active
-    return cast(Strategy, active._strategy)
-
-
-def _me() -> int:
-    active: Any = _scheduler._active
-    return int(active.me().tid)
-
-
-class Condition(interleave_test.Condition):
-    """`threading.Condition`, whose `wait_for` keeps its deadline however often it is notified."""
-
-    def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while not (result := predicate()):
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                return predicate()
-            self.wait(left)
-        return result
-
-
-def current_thread() -> object:
-    """The modelled thread that asks, or the real one where nothing is being explored."""
-    return getattr(_here, "thread", None) or _system_current_thread()
-
-
-class Pool(Executor):
+class Pool(Ours, Executor, real=ThreadPoolExecutor):
     """`ThreadPoolExecutor` on modelled threads: at most `max_workers`, tasks begun in the order they came."""
 
     def __init__(
@@ -234,7 +128,7 @@ class Clock:
         threading.Thread(target=run, name="clock").start()
 
 
-class _NamedLock(Lock):
+class _NamedLock(Lock, real=plain_lock):
     def __init__(self, name: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.name = name
@@ -248,11 +142,16 @@ def named_lock(name: str) -> LockPort:
     return cast(LockPort, _NamedLock(name))
 
 
+def uuid4() -> uuid.UUID:
+    """`uuid.uuid4`, the same for the same seed."""
+    return uuid.UUID(int=random.getrandbits(128), version=4) if ours() else _system_uuid4()
+
+
 @contextmanager
 def patched() -> Iterator[None]:
     """Give the names an engine may use their modelled meaning, beyond those that `explore` replaces itself."""
     with (
-        patch.multiple(_primitives, Lock=Lock, RLock=RLock, Thread=Thread, Condition=Condition),
+        patch.multiple(_primitives, **PRIMITIVES),
         patch.multiple(threading, Timer=Timer, current_thread=current_thread),
         patch.object(concurrent.futures, "ThreadPoolExecutor", Pool),
         patch.object(concurrent.futures.thread, "ThreadPoolExecutor", Pool),
@@ -262,7 +161,7 @@ def patched() -> Iterator[None]:
             monotonic_ns=lambda: int(_primitives.monotonic() * 1e9),
             time_ns=lambda: int(_primitives.time() * 1e9),
         ),
-        patch.object(uuid, "uuid4", lambda: uuid.UUID(int=random.getrandbits(128), version=4)),
+        patch.object(uuid, "uuid4", uuid4),
     ):
         yield
 
