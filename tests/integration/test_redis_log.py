@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,6 +56,43 @@ def test_a_forked_process_sends_its_own_lines(fresh_redis: str) -> None:
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING, fresh_redis]
     subprocess.run(command, check=True, timeout=30, capture_output=True)
     assert sorted(one["event"] for one in records(fresh_redis)) == ["after", "before", "in the child"]
+
+
+HALF = """
+import __main__ as main
+main.importing.set()
+main.forking.wait(20)
+whole = True
+"""
+AMID_AN_IMPORT = """
+import os, sys, threading
+from lab_kit import log
+
+forking, importing, connect = threading.Event(), threading.Event(), log.connect
+
+
+def import_first(url):
+    import half  # as the client does, somewhere below
+    return connect(url)
+
+
+log.connect = import_first
+sender = log.Sender("parent", sys.argv[1])
+os.register_at_fork(before=forking.set)  # the last that was registered is the first to be called
+importing.wait(20)
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+sys.exit(not hasattr(sys.modules["half"], "whole"))
+"""
+
+
+def test_a_fork_waits_for_what_the_sender_imports(fresh_redis: str, tmp_path: Path) -> None:
+    (tmp_path / "half.py").write_text(HALF)
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", AMID_AN_IMPORT, fresh_redis]
+    subprocess.run(
+        command, check=True, timeout=30, capture_output=True, env=os.environ | {"PYTHONPATH": str(tmp_path)}
+    )
 
 
 def line(**record: Any) -> str:

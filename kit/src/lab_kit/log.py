@@ -18,7 +18,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from lab_kit.messages import Message
-from lab_kit.streams import StreamFull, connect, publish
+from lab_kit.streams import SOCKET_TIMEOUT, StreamFull, connect, publish
 
 BYTES, MESSAGES, PAUSE = 8 * 1024, 8_000, 0.5  # of a message, in the stream, seconds between attempts
 log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ class Sender:
     `offer` neither waits nor raises, from any thread. What does not fit the queue, or cannot be sent since Redis
     is away or the stream holds `MESSAGES` that are not acknowledged, is dropped and counted; when the next ones
     get through, a line of the log says how many were lost. Without a URL nothing is sent, nor counted. A process
-    that is forked sends its own lines, and none of its parent's.
+    that is forked sends its own lines, and none of its parent's. A fork waits until Redis was asked once.
     """
 
     def __init__(
@@ -40,14 +40,13 @@ class Sender:
         self._service, self._url, self._stream, self._messages = service, redis_url, stream, messages
         self._capacity = capacity
         self._begin()
-        os.register_at_fork(after_in_child=partial(_begin_again, ref(self)))
+        os.register_at_fork(before=partial(_wait, ref(self)), after_in_child=partial(_begin_again, ref(self)))
 
     def _begin(self) -> None:
-        self.sent = self.dropped = 0
-        self._lines: queue.Queue[str] = queue.Queue(self._capacity)
-        self._closed = threading.Event()
+        self.sent = self.dropped = self._told = 0
+        self._lines = queue.Queue[str](self._capacity)
+        self._closed, self._asked = threading.Event(), threading.Event()
         self._counting = threading.Lock()  # guards `dropped`; `sent` and `_told` belong to the thread
-        self._told = 0
         self._thread = threading.Thread(target=self._run, name="log-sender", daemon=True)
         if self._url:
             self._thread.start()
@@ -69,6 +68,9 @@ class Sender:
     def _run(self) -> None:
         with asyncio.Runner() as loop:
             redis = connect(str(self._url))
+            with suppress(RedisError):
+                loop.get_loop().run_until_complete(redis.ping())
+            self._asked.set()
             while (lines := list(self._batch())) or not self._closed.is_set():
                 if lines:
                     loop.run(self._send(redis, lines))
@@ -104,10 +106,15 @@ class Sender:
             log.warning("lines of the log were lost on their way to redis", lines=lost)
 
 
+def _wait(sender: ReferenceType[Sender]) -> None:
+    """Before a fork: what the sender's thread is about to import would stay half a module in the child."""
+    if (here := sender()) and here._url:
+        here._asked.wait(SOCKET_TIMEOUT)
+
+
 def _begin_again(sender: ReferenceType[Sender]) -> None:
     """In a child: no thread survives a fork, and a lock may be held for ever by one that did not."""
-    here = sender()
-    if here and not here._closed.is_set():
+    if (here := sender()) and not here._closed.is_set():
         here._begin()
 
 
@@ -136,11 +143,8 @@ def configure(
         structlog.processors.format_exc_info,
     ]
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[ProcessorFormatter.remove_processors_meta, render]
-        )
-    )
+    processors: list[Processor] = [ProcessorFormatter.remove_processors_meta, render]
+    handler.setFormatter(ProcessorFormatter(foreign_pre_chain=shared, processors=processors))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     structlog.configure(
         processors=[*shared, ProcessorFormatter.wrap_for_formatter],

@@ -85,8 +85,7 @@ async def _trim(redis: Redis, stream: str, keep: int) -> None:
     # These only grow, so what was safe to drop when they were read still is when it is dropped.
     oldest_needed = [await _oldest_needed(redis, stream, g) for g in await redis.xinfo_groups(stream)]
     if oldest_needed:
-        ms, sequence = min(oldest_needed)
-        await redis.xtrim(stream, minid=f"{ms}-{sequence}", approximate=False)
+        await redis.xtrim(stream, minid="{}-{}".format(*min(oldest_needed)), approximate=False)
     else:
         await redis.xtrim(stream, maxlen=keep, approximate=False)
 

@@ -28,7 +28,8 @@ class Reader:
         self.user, self.blocked, self.gone, self.got = str(number), False, False, b""
 
     def write(self, batch: Batch) -> None:
-        assert not (self.gone or self.blocked), f"{self.user} was written to"
+        assert not self.gone, f"{self.user} is gone"
+        assert not self.blocked, f"{self.user} takes nothing"
         self.got += batch.data
 
     def ping(self) -> None:
