@@ -18,7 +18,14 @@ def chat() -> Dashboard:
             red("chat"),
             concurrency("chat", locks=False),
             Row("Delivery", [Line(7, _delivery()), Line(7, [_fan_out(), _client(), _redis()])]),
-            Row("Clients", [Line(7, _slow()), Line(7, [*_people(), _refused()]), Line(4, [_engine()])]),
+            Row(
+                "Clients",
+                [
+                    Line(7, _slow()),
+                    Line(7, [*_people(), _refused(), _closed()]),
+                    Line(4, [_feed(), _engine()]),
+                ],
+            ),
         ],
         engines='lab_engine_info{service="chat"}',
         links=[
@@ -160,6 +167,27 @@ def _refused() -> Panel:
         "Why: too often is the rate limit, unavailable is Redis, malformed is a client with a bug, or worse.",
         "ops",
         (Query(rate("chat_refused_total", LABELS, "engine, reason"), "{{engine}} {{reason}}"),),
+    )
+
+
+def _closed() -> Panel:
+    return Panel(
+        "Connections ended by the service",
+        "By code: 1013 was too slow, 1012 moves to another replica, 1011 was silent, 1008 is abuse.",
+        "ops",
+        (Query(rate("chat_closed_total", LABELS, "engine, code"), "{{engine}} {{code}}"),),
+    )
+
+
+def _feed() -> Panel:
+    return Panel(
+        "Redis tells of the rooms",
+        "While it is away nothing is acknowledged; what the other replicas said meanwhile is read afterwards.",
+        "short",
+        (Query(f"min by (engine) (chat_redis_connected{{{LABELS}}})", "{{engine}}"),),
+        kind="state-timeline",
+        by_engine=True,
+        words={"1": "connected", "0": "away"},
     )
 
 
