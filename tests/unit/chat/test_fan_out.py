@@ -28,7 +28,8 @@ class Reader:
         self.user, self.blocked, self.gone, self.got = str(number), False, False, b""
 
     def write(self, batch: Batch) -> None:
-        assert not self.gone and not self.blocked, f"{self.user} was written to"
+        assert not self.gone, f"{self.user} was written to"
+        assert not self.blocked, f"{self.user} was written to"
         self.got += batch.data
 
     def ping(self) -> None:
