@@ -79,7 +79,7 @@ class Talk:
         self._require_pace(session, request)
         match request:
             case Say():
-                self._say(session, request, await self._blobs.describe(request.file or ""))
+                await self._share(session, request)
             case Edit() | Delete():
                 await self._change(session, request)
             case Read():
@@ -90,6 +90,15 @@ class Talk:
             case _:
                 return False
         return True
+
+    async def _share(self, session: Session, said: Say) -> None:
+        """Say something that refers to a file: once, however often it is said."""
+        file = await self._blobs.refer(said.file or "")
+        try:
+            self._say(session, said, file)
+        except ChatError:
+            await self._blobs.drop(file.id)
+            raise
 
     def _say(self, session: Session, said: Say, file: File | None) -> None:
         arrived = asyncio.get_running_loop().time()
@@ -128,6 +137,8 @@ class Talk:
             self._hub().send(session.connection, acknowledged)
             if result.fresh and (named or is_dm(said.room)):
                 self._errand(self._notify(session.user, said.room, result.id, named))
+            elif file and not result.fresh:
+                self._errand(self._blobs.drop(file.id))
             return None
 
         self._log.offer(event, done)
@@ -183,8 +194,7 @@ class Talk:
             self._visits.tell(answers.Typing(room=room.name, user=session.user))
 
     async def _change(self, session: Session, request: Edit | Delete) -> None:
-        await self._require_said(session, request)
-        now, nonce = self._now(), self._own_nonce()
+        said, now, nonce = await self._require_said(session, request), self._now(), self._own_nonce()
         if isinstance(request, Edit):
             event = events.edited(request.room, session.user, nonce, now, request.id, request.text)
         else:
@@ -192,6 +202,8 @@ class Talk:
         receipt = await append(self._log, event)
         if not receipt.id:
             raise NotThere(f"message {request.id} in {request.room} has just been deleted")
+        if isinstance(request, Delete) and said.file:
+            self._errand(self._blobs.drop(said.file.id))
         self._hub().send(
             session.connection, frames.of(Ack(room=request.room, id=receipt.id, ref=request.ref))
         )
