@@ -117,9 +117,12 @@ def _slow() -> list[Panel]:
         ),
         Panel(
             "Bytes that wait for slow clients",
-            "All queues together: bounded by the queue limit times the slow clients, unless the engine has none.",
+            "All queues, bounded by the queue limit times the slow clients, and what connections hold besides.",
             "bytes",
-            (Query(_gauge("chat_queued_bytes"), "{{engine}}"),),
+            (
+                Query(_gauge("chat_queued_bytes"), "{{engine}}"),
+                Query(_gauge("chat_held_bytes"), "{{engine}} held"),
+            ),
             by_engine=True,
         ),
         Panel(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat.adapters.blobs import SWEEP_SECONDS, Blobs
+from chat.adapters.blobs import SWEEP_SECONDS, Blobs, _part
 
 NOW, LIFE = 1_000_000.0, 100.0
 OVER = NOW - LIFE - SWEEP_SECONDS
@@ -29,6 +29,20 @@ def test_what_has_expired_is_swept_and_the_rest_stays(tmp_path: Path) -> None:
     blobs._sweep()
     assert not any(path.exists() for path in gone)
     assert (fresh.exists(), coming.exists()) == (True, True)
+
+
+def test_a_part_that_somebody_writes_stays_however_slowly_it_comes(tmp_path: Path) -> None:
+    nobody: Any = None
+    blobs = Blobs(nobody, tmp_path, lambda: NOW, largest=1, quota=1, seconds=LIFE)
+    killed = file(tmp_path / "files/part-killed", NOW - SWEEP_SECONDS - 1)
+    handle, slow = _part(tmp_path / "files")
+    os.utime(slow, (0, 0))
+
+    blobs._sweep()
+    assert (killed.exists(), Path(slow).exists()) == (False, True)
+    os.close(handle)  # as the system does when a process ends
+    blobs._sweep()
+    assert not Path(slow).exists()
 
 
 def test_a_file_that_another_replica_swept_is_no_error(

@@ -1,12 +1,19 @@
-"""Requests of one client are done one after the other, whenever they come."""
+"""Requests of one client are done one after the other, whenever they come; who asks for too much is let go."""
 
 import asyncio
 from typing import Any
 
-from chat.adapters.reception import Reception
+import pytest
+
+from chat.adapters.log import Unavailable
+from chat.adapters.reception import MOST_FAULTS, MOST_REFUSALS, Reception
 from chat.adapters.session import Session
-from chat.contract import Limits
-from chat.core.protocol import Message
+from chat.contract import Batch, Close, Limits
+from chat.core.limits import TooOften
+from chat.core.protocol import Hello, Message
+from chat.core.refs import ref_in
+from chat.metrics import WireMetrics
+from lab_kit.metrics import Metrics
 
 
 class Desk:
@@ -24,9 +31,31 @@ class Desk:
 
 
 class Line:
-    """A connection that nothing is written to."""
+    """A connection that remembers how it was ended, and how much was written to it."""
 
     session: Session
+
+    def __init__(self) -> None:
+        self.codes: list[int] = []
+        self.written = 0
+
+    async def drain(self) -> None: ...
+
+    def write(self, batch: Batch) -> None:
+        self.written += batch.frames
+
+    def close(self, code: int, reason: str) -> None:
+        self.codes.append(code)
+
+
+def reception_of(line: Line, user: str) -> tuple[Reception, Any]:
+    """A reception with this connection; it counts what is refused, and nothing else happens."""
+    metrics: Any = WireMetrics(Metrics("chat"), lambda: "reference")
+    anything: Any = Desk()
+    connection: Any = line
+    line.session = Session(connection, user=user)
+    reception = Reception(anything, anything, anything, anything, metrics, Limits(), "here")
+    return reception, connection
 
 
 def test_a_request_that_comes_as_the_worker_ends_is_done() -> None:
@@ -48,3 +77,65 @@ def test_a_request_that_comes_as_the_worker_ends_is_done() -> None:
 
     asyncio.run(talk())
     assert desk.done == ["first", "second"]
+
+
+def test_mistakes_are_forgotten_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line()
+    reception, connection = reception_of(line, user="")
+
+    async def type_badly() -> None:
+        now = 0.0
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+        for _ in range(100):
+            reception.received(connection, b"/me waves")
+            now += 60 / MOST_FAULTS
+        assert (line.codes, line.written) == ([], 100)
+        for _ in range(MOST_FAULTS + 1):
+            reception.received(connection, b"/me waves")
+        assert Close.POLICY in line.codes
+
+    asyncio.run(type_badly())
+
+
+def test_who_does_not_heed_refusals_is_ended_but_not_for_what_redis_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = Line()
+    reception, _ = reception_of(line, user="")
+
+    async def insist() -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 0.0)
+        for _ in range(2 * MOST_REFUSALS):
+            reception.refuse(line.session, Unavailable("Redis is away"), None)
+        for _ in range(MOST_REFUSALS):
+            reception.refuse(line.session, TooOften("wait"), None)
+        assert (line.codes, line.written) == ([], 3 * MOST_REFUSALS)
+        reception.refuse(line.session, TooOften("wait"), None)
+        assert (line.codes, line.written) == ([Close.POLICY], 3 * MOST_REFUSALS)
+
+    asyncio.run(insist())
+
+
+def test_who_has_said_hello_may_come_back_if_signing_in_takes_too_long() -> None:
+    late, silent = Line(), Line()
+    for line in (late, silent):
+        reception, _ = reception_of(line, user="")
+        line.session.waiting.extend([Hello(token="x")] if line is late else [])
+        reception._not_signed_in(line.session)
+    assert (late.codes, silent.codes) == ([Close.TRY_AGAIN_LATER], [Close.POLICY])
+
+
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        (b'{"type": "say", "room": "tea", "ref": "r", "nonce": "n"}', "r"),
+        (b'{"type": "say", "room": "tea", "text": "", "nonce": "n"}', "n"),
+        (b'{"type": "join", "room": 7, "ref": "r"}', "r"),
+        (b'{"type": "say", "ref": 7, "nonce": "n"}', "n"),
+        (b'{"type": "say", "ref": "%s"}' % (b"r" * 65), None),
+        (b'{"ref": "r"', None),
+        (b"[" * 5000, None),
+    ],
+)
+def test_what_is_malformed_is_named_as_far_as_it_can_be_read(text: bytes, ref: str | None) -> None:
+    assert ref_in(text) == ref

@@ -12,7 +12,8 @@ from chat.adapters.audiences import Audiences
 from chat.adapters.blobs import Blobs
 from chat.adapters.feed import Feed
 from chat.adapters.listener import FAULTS, Listener
-from chat.adapters.log import MemoryLog, RedisLog, RoomLog, Unavailable
+from chat.adapters.log import RedisLog, RoomLog, Unavailable
+from chat.adapters.memory import MemoryLog
 from chat.adapters.people import People
 from chat.adapters.probe import Probe
 from chat.adapters.reception import Reception

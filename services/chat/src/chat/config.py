@@ -10,9 +10,10 @@ BESIDE = 100  # the WebSocket port is so much above the HTTP port, inside a cont
 
 
 class Settings(ServiceSettings):
-    """Frozen; see `ServiceSettings`. Bytes and seconds. Rates are messages a second, with a burst of three
-    seconds. `chat_queue` must hold a page of history and a message. `chat_vouch`: how long what a replica said
-    of its users holds, if it says no more."""
+    """Frozen; see `ServiceSettings`. Bytes and seconds. Rates are messages a second, edits, deletions and commands
+    among them, with a burst of three seconds; a user has the same again for each other kind of request that
+    changes something. `chat_queue` must hold a page of history and a message. `chat_vouch`: how long what a
+    replica said of its users holds, if it says no more."""
 
     port: int = Field(default=8006, ge=0, le=65535)
     chat_ws_port: int | None = Field(default=None, ge=0, le=65535)

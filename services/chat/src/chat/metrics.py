@@ -36,6 +36,7 @@ class WireMetrics:
         self.frames = self.bytes = self.messages = self.message_bytes = 0
         self.every, self._unseen = 1, 0
         self._unanswered, self._answers = 0, list[tuple[float, bool]]()
+        self.held: Callable[[], int] = int
 
     def begin(self, engine: str, tasks: EngineMetrics) -> None:
         """The series of `engine` start at zero. Each message is a task: from its arrival to its
@@ -128,6 +129,11 @@ class EngineStats(Collector):
             ("chat_slow_clients", "Clients for whom something waits", stats.slow),
             ("chat_queued_frames", "Frames that wait for slow clients", stats.queued_frames),
             ("chat_queued_bytes", "Bytes that wait for slow clients", stats.queued_bytes),
+            (
+                "chat_held_bytes",
+                "Bytes that connections hold besides, until the network takes them",
+                wire.held(),
+            ),
             ("chat_redis_connected", "1 while Redis tells of the rooms", int(connected)),
             ("chat_redis_seconds", "What the last write to a room's log took", seconds),
         ):

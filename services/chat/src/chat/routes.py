@@ -71,6 +71,7 @@ class Routes:
         api.get("/protocol")(self.protocol)
         api.post("/files", status_code=201)(self.upload)
         api.get("/files/{file_id}")(self.file)
+        api.head("/files/{file_id}", include_in_schema=False)(self.file)
         api.get("/audit")(self.audit)
         for path in PAGE:
             page.get(f"/{path}")(self._asset(path))

@@ -21,6 +21,10 @@ class Direct(Protocol):
     direct: int
     """The socket's descriptor while bytes may go to it directly, else `NOWHERE`."""
 
+    @property
+    def held(self) -> int:
+        """Bytes that wait for the network."""
+
     def leave(self, rest: bytes) -> bool:
         """Take what the socket did not; False from a connection that is closed."""
 
@@ -38,10 +42,15 @@ class Audiences:
         self._metrics = metrics
         self._known: dict[tuple[int, int], tuple[Sequence[Direct], Sequence[Group]]] = {}
         self.blocked: set[Direct] = set()
+        metrics.held = self.held
 
     def congested(self) -> bool:
         """See `contract.Ports.congested`."""
         return bool(self.blocked)
+
+    def held(self) -> int:
+        """Bytes that the connections have taken and the network has not."""
+        return sum(one.held for one in self.blocked)
 
     def changed(self) -> None:
         """Somebody's `direct` is another now."""

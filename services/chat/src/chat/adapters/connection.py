@@ -6,11 +6,12 @@ import codecs
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
@@ -18,13 +19,25 @@ from chat.adapters.audiences import NOWHERE, Audiences
 from chat.contract import Batch, Gone
 from chat.metrics import WireMetrics
 
-__all__ = ["Handler", "WebSocket"]
+__all__ = ["Handler", "Refusal", "WebSocket"]
 
 CLOSE_SECONDS, HANDSHAKE_SECONDS = 3.0, 10.0
 UNSUPPORTED, INVALID_TEXT = 1003, 1007
 MOST_FRAGMENTS = 1024  # empty ones have no size that could be limited
+MOST_CONTROL = (
+    256 * 1024
+)  # as much as waits for a client in the hub: thousands of pongs that it does not read
 quiet = logging.getLogger(f"{__name__}.wire")  # the library tells of each connection twice
 quiet.setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The answer to a handshake that leads to nothing; `retry_after` in seconds, if it may later."""
+
+    text: str
+    status: int = 403
+    retry_after: int | None = None
 
 
 class Handler(Protocol):
@@ -49,6 +62,9 @@ class WebSocket(asyncio.Protocol):
     It is `blocked` from the first byte that the kernel does not take until the transport has got rid of all of
     them. While it is not, the transport holds nothing, so bytes go to the socket directly, at half the cost:
     `direct` is its file descriptor then, and otherwise `NOWHERE`.
+
+    Who sends pings and does not read the pongs is ended by force when `MOST_CONTROL` bytes of them wait: a close
+    frame would wait behind them.
     """
 
     def __init__(
@@ -56,7 +72,7 @@ class WebSocket(asyncio.Protocol):
         handler: Handler,
         metrics: WireMetrics,
         audiences: Audiences,
-        refuse: Callable[[Request], str],
+        refuse: Callable[[Request], Refusal | None],
         max_size: int,
     ) -> None:
         self.user, self.blocked, self.stalled, self.direct = "", False, False, NOWHERE
@@ -67,7 +83,13 @@ class WebSocket(asyncio.Protocol):
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self._free: asyncio.Event | None = None
         self._open = self._full = False
+        self._control = 0
         self._end: asyncio.TimerHandle | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes that the network has not taken yet."""
+        return self._transport.get_write_buffer_size()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -96,7 +118,7 @@ class WebSocket(asyncio.Protocol):
         self._aim()
 
     def resume_writing(self) -> None:
-        self._full = False
+        self._full, self._control = False, 0
         self.stall(self.stalled)
 
     def stall(self, stalled: bool) -> None:
@@ -169,8 +191,7 @@ class WebSocket(asyncio.Protocol):
 
     def _shake_hands(self, request: Request) -> None:
         refused = self._refuse(request)
-        response = self._protocol.reject(403, refused) if refused else self._protocol.accept(request)
-        self._protocol.send_response(response)
+        self._protocol.send_response(self._rejected(refused) if refused else self._protocol.accept(request))
         self._send()
         if self._protocol.state is State.OPEN:
             self._open = True
@@ -178,6 +199,12 @@ class WebSocket(asyncio.Protocol):
             if self._end:
                 self._end.cancel()
             self._handler.opened(self)
+
+    def _rejected(self, refused: Refusal) -> Response:
+        response = self._protocol.reject(refused.status, refused.text)
+        if refused.retry_after is not None:
+            response.headers["Retry-After"] = str(refused.retry_after)
+        return response
 
     def _take(self, frame: WireFrame) -> None:
         """A message may come in fragments, with control frames between them (RFC 6455, 5.4)."""
@@ -211,9 +238,13 @@ class WebSocket(asyncio.Protocol):
         for data in self._protocol.data_to_send():
             if data:
                 self._transport.write(data)
+                self._control += len(data) if self._full else 0
             elif self._transport.can_write_eof() and not self._transport.is_closing():
                 self._transport.write_eof()
-        if self._protocol.close_expected():
+        if self._control > MOST_CONTROL and not self._transport.is_closing():
+            self._metrics.closed(1008)
+            self._transport.abort()
+        elif self._protocol.close_expected():
             self._end_soon()
 
     def _end_soon(self) -> None:

@@ -15,7 +15,7 @@ from chat.adapters.log import DURABLE, Entry, RoomLog, Unavailable, channel, own
 from chat.contract import Frame, Kind
 from chat.core import frames
 from chat.core.answers import Deleted, Happened, read
-from chat.core.events import Event, complete, is_message
+from chat.core.events import Event, complete, is_edit_of, is_message
 from chat.core.order import Sequencer
 
 __all__ = ["Feed", "Followed"]
@@ -159,7 +159,8 @@ class Feed:
     def _notice(self, followed: Followed, text: str) -> None:
         event = read(text)
         if isinstance(event, Deleted):
-            kept = [entry for entry in followed.recent if entry[0] != event.target]
+            gone = event.target
+            kept = [one for one in followed.recent if one[0] != gone and not is_edit_of(one[1].data, gone)]
             followed.recent = deque(kept, RECENT)
         if event:
             self._noticed(event)

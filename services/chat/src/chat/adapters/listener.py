@@ -10,7 +10,7 @@ import structlog
 from websockets.http11 import Request
 
 from chat.adapters.audiences import Audiences
-from chat.adapters.connection import Handler, WebSocket
+from chat.adapters.connection import Handler, Refusal, WebSocket
 from chat.contract import Close, Connection, Gone
 from chat.core import frames
 from chat.core.answers import Closing
@@ -20,6 +20,7 @@ from lab_kit.faults import Fault, Faults
 __all__ = ["FAULTS", "Listener"]
 
 MAX_SIZE, BACKLOG = 64 * 1024, 4096
+FULL_SECONDS = 5  # somebody may have left a replica that is full, or another be there
 SPREAD = 0.002  # seconds for each client between the first and the last who shall come back
 FIRST_BACK, LAST_BACK, CLOSE_SECONDS = 0.5, 10.0, 1.0
 FAULTS = (
@@ -97,12 +98,14 @@ class Listener:
     def _accept(self) -> WebSocket:
         return WebSocket(self._handler, self._metrics, self._audiences, self._refuse, MAX_SIZE)
 
-    def _refuse(self, request: Request) -> str:
-        """Why not; empty for who may come in. A browser always says which page it is that asks (RFC 6454)."""
+    def _refuse(self, request: Request) -> Refusal | None:
+        """Why not; None for who may come in. A browser always says which page it is that asks (RFC 6454)."""
         if len(self._here()) >= self._most:
-            return f"this replica has {self._most} clients already: try another\n"
+            full = f"this replica has {self._most} clients already: try another\n"
+            return Refusal(full, 503, FULL_SECONDS)
         origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
         if origin is None or origin in self._origins:
-            return ""
-        same = urlsplit(origin).hostname == urlsplit(f"//{host}").hostname
-        return "" if same else f"pages of {origin} may not connect: the setting CHAT_ORIGINS lists who may\n"
+            return None
+        if urlsplit(origin).hostname == urlsplit(f"//{host}").hostname:
+            return None
+        return Refusal(f"pages of {origin} may not connect: the setting CHAT_ORIGINS lists who may\n")

@@ -15,12 +15,11 @@ from redis.exceptions import ConnectionError, RedisError
 
 from chat.adapters.line import Line
 from chat.contract import ChatError
-from chat.core.events import Event, complete
+from chat.core.events import Event
 
 __all__ = [
     "DURABLE",
     "Entry",
-    "MemoryLog",
     "Receipt",
     "RedisLog",
     "RoomLog",
@@ -32,18 +31,35 @@ __all__ = [
 ]
 
 KEPT, NONCE_SECONDS, BATCH, BACKLOG = 10_000, 3600, 500, 20_000
+# KEYS[4] has the ids of the edits, with what they edit as their score: of messages that the log still has.
 APPEND = """
+local function erase(target)
+  for _, edit in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], target, target)) do
+    redis.call('XDEL', KEYS[2], edit .. '-0')
+  end
+  redis.call('ZREMRANGEBYSCORE', KEYS[4], target, target)
+  redis.call('XDEL', KEYS[2], target .. '-0')
+end
+local function note(target, edit)
+  local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1][1]
+  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. string.match(first, '%d+'))
+  redis.call('ZADD', KEYS[4], target, edit)
+end
 local fresh, result = {}, {}
 for at = 6, #ARGV, 4 do
-  local nonce = KEYS[3] .. ARGV[at] .. ':' .. ARGV[at + 1]
+  local nonce, target = KEYS[3] .. ARGV[at] .. ':' .. ARGV[at + 1], ARGV[at + 3]
   local known = redis.call('GET', nonce)
   if known then
     result[#result + 1] = -tonumber(known)
+  elseif target ~= '0' and #redis.call('XRANGE', KEYS[2], target .. '-0', target .. '-0') == 0 then
+    result[#result + 1] = 0
   else
     local id = redis.call('INCR', KEYS[1])
     local text = '{"id":' .. id .. ',' .. ARGV[at + 2]
     redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], id .. '-0', 'e', text)
-    if ARGV[at + 3] ~= '0' then redis.call('XDEL', KEYS[2], ARGV[at + 3] .. '-0') end
+    if target ~= '0' then
+      if string.find(ARGV[at + 2], '"type":"deleted"', 1, true) == 1 then erase(target) else note(target, id) end
+    end
     redis.call('SET', nonce, id, 'EX', ARGV[2])
     fresh[#fresh + 1] = text
     result[#result + 1] = id
@@ -67,7 +83,8 @@ class Unavailable(ChatError):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """An event has its place; `fresh` is false for one that had it already."""
+    """An event has its place; `fresh` is false for one that had it already. `id` is 0 if what it edits or deletes
+    is not there any more: then it has none."""
 
     id: int
     fresh: bool
@@ -196,7 +213,7 @@ class RedisLog:
         for attempt in range(2):
             self._sha = self._sha or await self._redis.script_load(APPEND)
             try:
-                answers = await self._line.ask(*(("EVALSHA", self._sha, 3, *call) for call in calls))
+                answers = await self._line.ask(*(("EVALSHA", self._sha, 4, *call) for call in calls))
             except ConnectionError:
                 if attempt:
                     raise
@@ -211,6 +228,7 @@ class RedisLog:
             _seq(room),
             _log(room),
             _nonce(room),
+            _edits(room),
             KEPT,
             NONCE_SECONDS,
             channel(room),
@@ -218,7 +236,7 @@ class RedisLog:
             own_channel(room, self._replica),
         ]
         for event in events:
-            call += (event.user, event.nonce, event.tail, event.erases)
+            call += (event.user, event.nonce, event.tail, event.target)
         return call
 
     def _tell(self, offered: Sequence[tuple[Event, Done]], answer: Any) -> None:
@@ -231,38 +249,6 @@ class RedisLog:
             if number > 0:
                 self._arrived(event, number)
             done(Receipt(abs(number), number > 0))
-
-
-class MemoryLog:
-    """For one replica, and not durable: what it costs less is what durability costs."""
-
-    def __init__(self, arrived: Arrived) -> None:
-        self._arrived = arrived
-        self._rooms: dict[str, list[Entry]] = defaultdict(list)
-        self._last: dict[str, int] = defaultdict(int)
-
-    def offer(self, event: Event, done: Done) -> None:
-        self._last[event.room] = id = self._last[event.room] + 1
-        entries = self._rooms[event.room]
-        entries.append((id, complete(id, event.tail)))
-        if len(entries) > 2 * KEPT:
-            del entries[:KEPT]
-        if event.erases:
-            self._rooms[event.room] = [entry for entry in entries if entry[0] != event.erases]
-        self._arrived(event, id)
-        done(Receipt(id, True))
-
-    async def after(self, room: str, id: int, limit: int) -> list[Entry]:
-        return [entry for entry in self._rooms[room] if entry[0] > id][:limit]
-
-    async def before(self, room: str, id: int, limit: int) -> list[Entry]:
-        return [entry for entry in self._rooms[room] if entry[0] < id][-limit:]
-
-    async def last(self, room: str) -> int:
-        return self._last[room]
-
-    async def run(self) -> None:
-        await asyncio.Event().wait()
 
 
 def channel(room: str) -> str:
@@ -290,6 +276,10 @@ def _log(room: str) -> str:
 
 def _nonce(room: str) -> str:
     return f"chat:{{{room}}}:nonce:"
+
+
+def _edits(room: str) -> str:
+    return f"chat:{{{room}}}:edits"
 
 
 def _entries(found: Any) -> list[Entry]:

@@ -16,12 +16,16 @@ from chat.adapters.visits import Visits
 from chat.contract import ChatError, Close, Connection, Gone, Hub, Limits
 from chat.core import frames
 from chat.core.answers import Error, Welcome
+from chat.core.limits import Meter, Rate
 from chat.core.protocol import VERSION, Hello, Malformed, Message, decode
+from chat.core.refs import ref_in, ref_of
 from chat.metrics import WireMetrics
 
 __all__ = ["Reception"]
 
-SIGN_IN_SECONDS, MOST_FAULTS = 10.0, 20
+SIGN_IN_SECONDS = 10.0
+MOST_FAULTS = 20  # a minute
+MOST_REFUSALS = 240  # a minute: more than a client has to say that says all at once after an outage
 log = structlog.get_logger(__name__)
 
 
@@ -42,14 +46,18 @@ class Reception:
         self._metrics, self._limits, self._replica = metrics, limits, replica
         self.sessions: dict[Connection, Session] = {}
         self.unsigned: set[WebSocket] = set()
+        self._faults, self._refusals = Meter(_a_minute(MOST_FAULTS)), Meter(_a_minute(MOST_REFUSALS))
 
     def opened(self, connection: WebSocket) -> None:
         loop = asyncio.get_running_loop()
         session = connection.session = Session(connection)
         self.unsigned.add(connection)
-        session.deadline = loop.call_later(
-            SIGN_IN_SECONDS, connection.close, Close.POLICY, "say hello within 10 s"
-        )
+        session.deadline = loop.call_later(SIGN_IN_SECONDS, self._not_signed_in, session)
+
+    def _not_signed_in(self, session: Session) -> None:
+        if session.waiting:  # it has said hello, and Redis takes its time
+            return session.connection.close(Close.TRY_AGAIN_LATER, "signing in takes too long: come back")
+        return session.connection.close(Close.POLICY, f"say hello within {SIGN_IN_SECONDS:g} s")
 
     def heard(self, connection: WebSocket) -> None:
         self._hub().heard(connection)
@@ -67,36 +75,40 @@ class Reception:
             self._hub().disconnect(connection)
             self._visits.gone(session)
         session.waiting.clear()
+        self._faults.forget(session)
+        self._refusals.forget(session)
 
     def received(self, connection: WebSocket, text: bytes) -> None:
         session: Session = connection.session
         try:
             request = decode(text)
-            if request is None:
-                return  # of a newer version, say
-            if not (session.user or session.waiting or isinstance(request, Hello)):
-                raise NotSignedIn("say hello first")
-        except (Malformed, NotSignedIn) as error:
-            return self._fault(session, error, None)
+        except Malformed as error:
+            return self._fault(session, error, ref_in(text))
+        if request is None:
+            return None  # of a newer version, say
+        if not (session.user or session.waiting or isinstance(request, Hello)):
+            return self._fault(session, NotSignedIn("say hello first"), ref_of(request))
         if not session.waiting and self._talk.at_once(session, request):
-            return
-        self._later(session, request)
+            return None
+        return self._later(session, request)
 
     def refuse(self, session: Session, error: ChatError, ref: str | None) -> None:
-        """Answer that it was not done, and why."""
+        """Answer that it was not done, and why. Who goes on and on all the same is not listened to any more; that
+        Redis is away is nobody's fault."""
         self._metrics.refused(error.code)
+        if not isinstance(error, Unavailable) and self._refusals.wait(session, _now()):
+            return session.connection.close(Close.POLICY, f"more than {MOST_REFUSALS} refusals a minute")
         frame = frames.of(Error(code=error.code, detail=str(error), ref=ref))
         if session.user:
-            self._hub().send(session.connection, frame)
-        else:
-            with suppress(Gone):
-                session.connection.write(frames.batch([frame]))
+            return self._hub().send(session.connection, frame)
+        with suppress(Gone):
+            session.connection.write(frames.batch([frame]))
+        return None
 
     def _fault(self, session: Session, error: ChatError, ref: str | None) -> None:
         """Somebody who makes mistakes is told; who makes nothing else is not listened to any more."""
-        session.faults += 1
-        if session.faults > MOST_FAULTS:
-            return session.connection.close(Close.POLICY, f"more than {MOST_FAULTS} mistakes")
+        if self._faults.wait(session, _now()):
+            return session.connection.close(Close.POLICY, f"more than {MOST_FAULTS} mistakes a minute")
         return self.refuse(session, error, ref)
 
     def _later(self, session: Session, request: Message) -> None:
@@ -125,23 +137,27 @@ class Reception:
         while session.waiting:
             request = session.waiting[0]
             try:
+                await session.connection.drain()  # so there is one answer at a time that may be large
                 await self._do(session, request)
             except Gone:
                 return
-            except NotSignedIn as error:
-                self.refuse(session, error, request.ref)
-                return session.connection.close(Close.POLICY, str(error)[:100])
-            except ChatError as error:
-                self._fault(session, error, request.ref) if error.code == "malformed" else self.refuse(
-                    session, error, request.ref
-                )
             except RedisError as error:
-                self.refuse(session, Unavailable(f"Redis does not answer: {error}"), request.ref)
+                self._failed(session, request, Unavailable(f"Redis does not answer: {error}"))
+            except ChatError as error:
+                self._failed(session, request, error)
             if session.waiting:  # it may have been closed meanwhile
                 session.waiting.popleft()
             if len(session.waiting) == MOST_WAITING // 2:
                 session.connection.resume()
-        return None
+
+    def _failed(self, session: Session, request: Message, error: ChatError) -> None:
+        """Say so; without a hello there is nothing to wait for, and whether to come back, the code says."""
+        answer = self._fault if isinstance(error, Malformed) else self.refuse
+        answer(session, error, ref_of(request))
+        if isinstance(error, NotSignedIn):
+            session.connection.close(Close.POLICY, str(error)[:100])
+        elif isinstance(error, Unavailable) and isinstance(request, Hello):
+            session.connection.close(Close.TRY_AGAIN_LATER, "nobody can sign in just now: come back")
 
     async def _do(self, session: Session, request: Message) -> None:
         if isinstance(request, Hello):
@@ -169,3 +185,11 @@ class Reception:
         welcome = Welcome(v=VERSION, user=user.name, admin=user.admin, replica=self._replica,
                           heartbeat=self._limits.heartbeat, rooms=tuple(rooms), ref=hello.ref)  # fmt: skip
         self._hub().send(session.connection, frames.of(welcome))
+
+
+def _a_minute(most: int) -> Rate:
+    return Rate(most / 60, most)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

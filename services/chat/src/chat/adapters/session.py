@@ -27,7 +27,6 @@ class Session:
     settled: set[str] = field(default_factory=set)
     waiting: deque[Message] = field(default_factory=deque)
     worker: asyncio.Task[None] | None = None
-    faults: int = 0
     deadline: asyncio.TimerHandle | None = None
     unanswered: int = 0
     over: bool = False

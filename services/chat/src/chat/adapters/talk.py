@@ -3,32 +3,34 @@
 import asyncio
 import itertools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from itertools import accumulate
+from typing import Any
+
+import structlog
 
 from chat.adapters.blobs import Blobs
-from chat.adapters.log import Receipt, RoomLog, Unavailable, append
+from chat.adapters.log import Entry, Receipt, RoomLog, Unavailable, append
 from chat.adapters.rooms import RoomStore
 from chat.adapters.session import Session
 from chat.adapters.visits import Visits
 from chat.contract import ChatError, Hub
 from chat.core import answers, events, frames
 from chat.core.answers import Ack, File, Notice
-from chat.core.limits import Meter, Rate
+from chat.core.limits import Meter, Pace, Rate, TooOften
 from chat.core.names import is_dm, mentions, peer_in
-from chat.core.protocol import Delete, Edit, History, Message, Read, Say, Typing
+from chat.core.protocol import Away, Command, Create, Delete, Edit, History, Message, Read, Say, Typing
+from chat.core.refs import ref_of
 from chat.core.rooms import Forbidden, Role, Room
 from chat.metrics import WireMetrics
 
-__all__ = ["Talk", "TooOften"]
+__all__ = ["Talk"]
 
 TYPING = Rate(1 / 3.0, 1)  # passed on for each user and room
 MOST_UNACKNOWLEDGED = 256
-
-
-class TooOften(ChatError):
-    """More than the rate allows; `str` says how long to wait."""
-
-    code = "too_often"
+PAGE_BYTES = 64 * 1024  # of history in one answer: half of the least that `chat_queue` may be
+log = structlog.get_logger(__name__)
 
 
 class NotThere(ChatError):
@@ -55,8 +57,8 @@ class Talk:
     ) -> None:
         self._hub, self._log, self._rooms, self._blobs = hub, log, rooms, blobs
         self._refuse, self._visits, self._metrics, self._now = refuse, visits, metrics, now
-        self._by_user, self._by_room, self._typing = Meter(rate), Meter(room_rate), Meter(TYPING)
-        self._slow: dict[tuple[str, str], float] = {}
+        self._pace, self._typing = Pace(rate, room_rate), Meter(TYPING)
+        self._errands = set[asyncio.Task[None]]()
         self._unique, self._numbers = uuid.uuid4().hex, itertools.count()
 
     def at_once(self, session: Session, request: Message) -> bool:
@@ -69,18 +71,17 @@ class Talk:
             else:
                 return False
         except ChatError as error:
-            self._refuse(session, error, request.ref)
+            self._refuse(session, error, ref_of(request))
         return True
 
     async def later(self, session: Session, request: Message) -> bool:
         """Do what needs Redis; whether that was it. Raises `ChatError`."""
+        self._require_pace(session, request)
         match request:
             case Say():
-                self._say(session, request, await self._blobs.describe(request.file or ""))
-            case Edit():
-                await self._change(session, request, request.text)
-            case Delete():
-                await self._change(session, request, None)
+                await self._share(session, request)
+            case Edit() | Delete():
+                await self._change(session, request)
             case Read():
                 self._require(session, request.room)
                 await self._rooms.mark_read(request.room, session.user, request.id)
@@ -90,11 +91,22 @@ class Talk:
                 return False
         return True
 
+    async def _share(self, session: Session, said: Say) -> None:
+        """Say something that refers to a file: once, however often it is said."""
+        file = await self._blobs.refer(said.file or "")
+        try:
+            self._say(session, said, file)
+        except ChatError:
+            await self._blobs.drop(file.id)
+            raise
+
     def _say(self, session: Session, said: Say, file: File | None) -> None:
         arrived = asyncio.get_running_loop().time()
         room, now = self._require(session, said.room), self._now()
         room.require_voice(session.user, now, admin=session.admin)
-        self._require_pace(session, room, arrived)
+        self._pace.happen(session.user, room.name, arrived)
+        if room.slow and room.role(session.user, admin=session.admin) is Role.MEMBER:
+            self._pace.slow(session.user, room.name, room.slow, arrived)
         if session.unanswered >= MOST_UNACKNOWLEDGED:
             raise TooOften(f"{MOST_UNACKNOWLEDGED} messages wait to be acknowledged: wait for those first")
         named = mentions(said.text) if "@" in said.text else ()
@@ -118,13 +130,15 @@ class Talk:
             seconds = asyncio.get_running_loop().time() - arrived
             self._metrics.answered(seconds, well=isinstance(result, Receipt))
             if isinstance(result, Unavailable):
-                return self._refuse(session, result, said.ref or said.nonce or None)
+                return self._refuse(session, result, ref_of(said))
             acknowledged = frames.of(
                 Ack(room=said.room, id=result.id, nonce=said.nonce or None, ref=said.ref)
             )
             self._hub().send(session.connection, acknowledged)
-            if result.fresh:
-                self._mention(session.user, said.room, result.id, list(named))
+            if result.fresh and (named or is_dm(said.room)):
+                self._errand(self._notify(session.user, said.room, result.id, named))
+            elif file and not result.fresh:
+                self._errand(self._blobs.drop(file.id))
             return None
 
         self._log.offer(event, done)
@@ -139,23 +153,39 @@ class Talk:
             raise Forbidden(f"you are not in {name!r}: join it first")
         return room
 
-    def _require_pace(self, session: Session, room: Room, arrived: float) -> None:
-        if wait := self._by_user.wait(session.user, arrived):
-            raise TooOften(f"you say too much at once: wait {wait:.1f} s")
-        if wait := self._by_room.wait(room.name, arrived):
-            raise TooOften(f"too much is said in {room.name} at once: wait {wait:.1f} s")
-        if room.slow and room.role(session.user, admin=session.admin) is Role.MEMBER:
-            key = (room.name, session.user)
-            left = self._slow.get(key, 0.0) + room.slow - arrived
-            if left > 0:
-                raise TooOften(f"{room.name} is in slow mode: wait {left:.0f} s")
-            self._slow = {one: at for one, at in self._slow.items() if at + 3600 > arrived} | {key: arrived}
+    def _require_pace(self, session: Session, request: Message) -> None:
+        """Raise `TooOften` if it is; what only asks for something has to wait for its turn as it is. Who is not in
+        a room uses up nothing of what may happen there."""
+        now = asyncio.get_running_loop().time()
+        match request:
+            case Edit() | Delete() | Command() if request.room in session.rooms:
+                self._pace.happen(session.user, request.room, now)
+            case Create() | Away() | Command():
+                self._pace.ask(session.user, type(request).__name__.lower(), now)
+            case Read():
+                self._pace.read(session.user, now)
 
-    def _mention(self, user: str, room: str, id: int, named: list[str]) -> None:
-        peer = peer_in(room, user) if is_dm(room) else None
-        for name in {*named, *([peer] if peer else [])} - {user}:
-            why = "message" if name == peer else "mention"
-            self._visits.notify(name, Notice(room=room, id=id, who=user, why=why))
+    async def _notify(self, user: str, room: str, id: int, named: Sequence[str]) -> None:
+        """Tell whom it is for, who is in a private conversation again that it left, and who is mentioned and may
+        be there."""
+        if peer := peer_in(room, user) if is_dm(room) else None:
+            await self._rooms.enter(room, peer)
+            return self._visits.notify(peer, Notice(room=room, id=id, who=user, why="message"))
+        there, now = await self._rooms.get(room), self._now()
+        for name in named:
+            if name != user and _admits(there, name, now):
+                self._visits.notify(name, Notice(room=room, id=id, who=user, why="mention"))
+        return None
+
+    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._errands.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("what follows from a message was not done", error=repr(error))
 
     def _type(self, session: Session, request: Typing) -> None:
         room = self._require(session, request.room)
@@ -163,31 +193,52 @@ class Talk:
         if not self._typing.wait(f"{room.name}/{session.user}", asyncio.get_running_loop().time()):
             self._visits.tell(answers.Typing(room=room.name, user=session.user))
 
-    async def _change(self, session: Session, request: Edit | Delete, text: str | None) -> None:
-        room, now = self._require(session, request.room), self._now()
-        room.require_voice(session.user, now, admin=session.admin)
-        found = await self._log.after(request.room, request.id - 1, 1)
-        said = answers.read(found[0][1]) if found and found[0][0] == request.id else None
-        if not isinstance(said, answers.Message):
-            raise NotThere(f"there is no message {request.id} in {request.room}")
-        mine = said.user == session.user
-        may_delete = room.role(session.user, admin=session.admin).rank >= Role.MODERATOR.rank and text is None
-        if not mine and not may_delete:
-            raise Forbidden("that was said by somebody else")
-        nonce, where = self._own_nonce(), (request.room, session.user)
-        if text is None:
-            event = events.deleted(*where, nonce, now, request.id)
+    async def _change(self, session: Session, request: Edit | Delete) -> None:
+        said, now, nonce = await self._require_said(session, request), self._now(), self._own_nonce()
+        if isinstance(request, Edit):
+            event = events.edited(request.room, session.user, nonce, now, request.id, request.text)
         else:
-            event = events.edited(*where, nonce, now, request.id, text)
+            event = events.deleted(request.room, session.user, nonce, now, request.id)
         receipt = await append(self._log, event)
+        if not receipt.id:
+            raise NotThere(f"message {request.id} in {request.room} has just been deleted")
+        if isinstance(request, Delete) and said.file:
+            self._errand(self._blobs.drop(said.file.id))
         self._hub().send(
             session.connection, frames.of(Ack(room=request.room, id=receipt.id, ref=request.ref))
         )
 
+    async def _require_said(self, session: Session, request: Edit | Delete) -> answers.Message:
+        """The message, if the client may change it so. Raises `NotThere`, `Forbidden`."""
+        room = self._require(session, request.room)
+        room.require_voice(session.user, self._now(), admin=session.admin)
+        found = await self._log.after(request.room, request.id - 1, 1)
+        said = answers.read(found[0][1]) if found and found[0][0] == request.id else None
+        if not isinstance(said, answers.Message):
+            raise NotThere(f"there is no message {request.id} in {request.room}")
+        moderates = room.role(session.user, admin=session.admin).rank >= Role.MODERATOR.rank
+        if said.user != session.user and not (moderates and isinstance(request, Delete)):
+            raise Forbidden("that was said by somebody else")
+        return said
+
     async def _history(self, session: Session, request: History) -> None:
+        """As many as fit into one answer, the newest of them; at least one."""
         self._require(session, request.room)
         page = await self._log.before(request.room, request.before, request.limit)
-        items = tuple(event for _, text in page if (event := answers.read(text)))
-        more = bool(page) and page[0][0] > 1 and len(page) == request.limit
+        fitting = _newest(page, PAGE_BYTES)
+        items = tuple(event for _, text in fitting if (event := answers.read(text)))
+        more = len(fitting) < len(page) or (len(page) == request.limit and page[0][0] > 1)
         older = answers.History(room=request.room, items=items, more=more, ref=request.ref)
         self._hub().send(session.connection, frames.of(older))
+
+
+def _newest(page: Sequence[Entry], most: int) -> Sequence[Entry]:
+    sizes = accumulate(len(text.encode()) for _, text in reversed(page))
+    return page[-max(1, sum(size <= most for size in sizes)) :]
+
+
+def _admits(room: Room, user: str, now: float) -> bool:
+    with suppress(Forbidden):
+        room.require_entry(user, now)
+        return True
+    return False

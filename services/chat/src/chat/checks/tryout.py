@@ -51,7 +51,7 @@ async def _run(engine: type[Hub]) -> None:
     wire, loop = WireMetrics(Metrics("tryout"), lambda: "mine"), asyncio.get_running_loop()
     table, audiences = Table(hub), Audiences(wire)
     server = await loop.create_server(
-        lambda: WebSocket(table, wire, audiences, lambda request: "", 8192), "127.0.0.1", 0
+        lambda: WebSocket(table, wire, audiences, lambda request: None, 8192), "127.0.0.1", 0
     )
     url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     try:

@@ -8,7 +8,17 @@ import msgspec
 
 from chat.core.answers import Change, Deleted, Edited, File, Happened, Message
 
-__all__ = ["Event", "changed", "complete", "deleted", "edited", "is_message", "message"]
+__all__ = [
+    "Event",
+    "changed",
+    "complete",
+    "deleted",
+    "edited",
+    "is_deletion",
+    "is_edit_of",
+    "is_message",
+    "message",
+]
 
 PLACE = '"id":0,'  # of the id that is not known yet; in a text, its quotes would be escaped
 
@@ -16,13 +26,14 @@ PLACE = '"id":0,'  # of the id that is not known yet; in a text, its quotes woul
 @dataclass(frozen=True, slots=True)
 class Event:
     """`tail` is the JSON object without its first member, the id. The same `nonce` of the same `user` is the
-    same event. `erases`: the id of the event that shall be forgotten with this one."""
+    same event. `target`: the id of the message that is edited, or is forgotten with all its edits; without that
+    message there is no event."""
 
     room: str
     user: str
     nonce: str
     tail: str
-    erases: int = 0
+    target: int = 0
     born: float = 0.0
 
 
@@ -34,6 +45,16 @@ def complete(id: int, tail: str) -> str:
 def is_message(text: str) -> bool:
     """Whether an event is something that was said, without reading all of it."""
     return text.startswith('"type":"message"', text.find(",") + 1)
+
+
+def is_deletion(tail: str) -> bool:
+    """Whether an event that has no id yet takes back its target."""
+    return tail.startswith('"type":"deleted"')
+
+
+def is_edit_of(text: bytes, target: int) -> bool:
+    """Whether an event is an edit of the message `target`; of a frame, whether there is one in it."""
+    return b'"type":"edited"' in text and b'"target":%d,' % target in text
 
 
 def message(
@@ -57,15 +78,14 @@ def message(
 
 def edited(room: str, user: str, nonce: str, at: float, target: int, text: str) -> Event:
     """What was said is now this."""
-    return Event(
-        room, user, nonce, _tail(Edited(room=room, id=0, at=at, user=user, target=target, text=text))
-    )
+    tail = _tail(Edited(room=room, id=0, at=at, user=user, target=target, text=text))
+    return Event(room, user, nonce, tail, target)
 
 
 def deleted(room: str, user: str, nonce: str, at: float, target: int) -> Event:
-    """What was said is taken back, and forgotten."""
+    """What was said is taken back, and forgotten, whatever it was edited to."""
     tail = _tail(Deleted(room=room, id=0, at=at, user=user, target=target))
-    return Event(room, user, nonce, tail, erases=target)
+    return Event(room, user, nonce, tail, target)
 
 
 def changed(

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import msgspec
 
 from chat.contract import Batch, Frame, Kind
-from chat.core.answers import Sent
+from chat.core.answers import Answer, Error, Sent
 
 __all__ = ["batch", "frame", "of", "text_frame"]
 
 TEXT, BYTE, SHORT = 0x81, 126, 65536
+LARGEST = 2**20  # what most clients take, `websockets` among them, unless they are told otherwise
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -28,8 +29,12 @@ def frame(payload: bytes, kind: Kind = Kind.MESSAGE, key: str = "", born: float 
 
 
 def of(message: Sent) -> Frame:
-    """A message of the server's own."""
-    return frame(msgspec.json.encode(message))
+    """A message of the server's own; an error instead of an answer that clients may refuse for its size."""
+    payload = msgspec.json.encode(message)
+    if len(payload) > LARGEST and isinstance(message, Answer):
+        why = f"the answer would be {len(payload):,} bytes long, and {LARGEST:,} is the most"
+        payload = msgspec.json.encode(Error(code="too_large", detail=why, ref=message.ref))
+    return frame(payload)
 
 
 def batch(frames: Sequence[Frame]) -> Batch:

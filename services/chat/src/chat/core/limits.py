@@ -1,8 +1,17 @@
 """How often somebody may do something, without a timer (GCRA, ITU-T I.371)."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
-__all__ = ["Meter", "Rate"]
+from chat.contract import ChatError
+
+__all__ = ["Meter", "Pace", "Rate", "TooOften"]
+
+
+class TooOften(ChatError):
+    """More than the rate allows; the text says how long to wait."""
+
+    code = "too_often"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +29,9 @@ class Meter:
     def __init__(self, rate: Rate, tidy_at: int = 10_000) -> None:
         self._step, self._reach = 1.0 / rate.per_second, (rate.burst - 1) / rate.per_second
         self._tidy_at = tidy_at
-        self._full_at: dict[str, float] = {}
+        self._full_at: dict[Hashable, float] = {}
 
-    def wait(self, key: str, now: float) -> float:
+    def wait(self, key: Hashable, now: float) -> float:
         """Seconds until `key` may; 0.0 means now, and counts."""
         full_at = self._full_at.get(key, now)
         full_at = full_at if full_at > now else now
@@ -34,5 +43,39 @@ class Meter:
         self._full_at[key] = full_at + self._step
         return 0.0
 
-    def forget(self, key: str) -> None:
+    def forget(self, key: Hashable) -> None:
         self._full_at.pop(key, None)
+
+
+class Pace:
+    """How often one user, and all in one room together, may do what others hear of or Redis keeps. Every method
+    raises `TooOften`."""
+
+    def __init__(self, user: Rate, room: Rate) -> None:
+        self._by_user, self._by_room = Meter(user), Meter(room)
+        self._by_kind, self._reading = Meter(user), Meter(room)
+        self._slow: dict[tuple[str, str], float] = {}
+
+    def happen(self, user: str, room: str, now: float) -> None:
+        """Something that becomes an event of the room: a message, an edit, a deletion, a command."""
+        if wait := self._by_user.wait(user, now):
+            raise TooOften(f"you say too much at once: wait {wait:.1f} s")
+        if wait := self._by_room.wait(room, now):
+            raise TooOften(f"too much is said in {room} at once: wait {wait:.1f} s")
+
+    def ask(self, user: str, kind: str, now: float) -> None:
+        """Another request of this `kind`; each kind counts for itself."""
+        if wait := self._by_kind.wait((user, kind), now):
+            raise TooOften(f"too many requests to {kind} at once: wait {wait:.1f} s")
+
+    def read(self, user: str, now: float) -> None:
+        """Marking what one has read: as often as a room may speak."""
+        if wait := self._reading.wait(user, now):
+            raise TooOften(f"you read too much at once: wait {wait:.1f} s")
+
+    def slow(self, user: str, room: str, seconds: float, now: float) -> None:
+        """One message in so many seconds, while a room is in slow mode."""
+        left = self._slow.get((room, user), 0.0) + seconds - now
+        if left > 0:
+            raise TooOften(f"{room} is in slow mode: wait {left:.0f} s")
+        self._slow = {one: at for one, at in self._slow.items() if at + 3600 > now} | {(room, user): now}

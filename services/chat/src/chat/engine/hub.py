@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import batched
 from operator import attrgetter
 
 from chat.contract import Close, Connection, Frame, Gone, Limits, Ports, Seat, Stats
@@ -188,16 +189,22 @@ class Hub(Contract):
 
     def _flush_client(self, client: Client) -> None:
         frames, client.turn = client.turn, []
-        if not frames:
-            return
+        if frames:
+            self._hand_over(client, frames)
+
+    def _hand_over(self, client: Client, frames: Sequence[Frame]) -> None:
+        """What the network takes at once need not fit into the outbox: then the parts of it may."""
         together, connection = batch(frames), client.connection
-        if client.outbox or connection.blocked or len(together.data) > self._limits.batch:
+        if client.outbox or connection.blocked:
             self._queue(client, frames)
-            self.writable(connection)
-        else:
+        elif len(frames) == 1 or len(together.data) <= self._limits.batch:
             with suppress(Gone):
                 connection.write(together)
                 self._delivered += together.frames
+        else:
+            for half in batched(frames, -(-len(frames) // 2)):
+                if connection in self._clients:  # the first half may have ended it
+                    self._hand_over(client, half)
 
     def _queue(self, client: Client, frames: Sequence[Frame]) -> None:
         """Into the outbox; who has no room even so is told to come back."""
