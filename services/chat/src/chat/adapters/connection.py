@@ -24,9 +24,7 @@ __all__ = ["Handler", "Refusal", "WebSocket"]
 CLOSE_SECONDS, HANDSHAKE_SECONDS = 3.0, 10.0
 UNSUPPORTED, INVALID_TEXT = 1003, 1007
 MOST_FRAGMENTS = 1024  # empty ones have no size that could be limited
-MOST_CONTROL = (
-    256 * 1024
-)  # as much as waits for a client in the hub: thousands of pongs that it does not read
+MOST_CONTROL = 256 * 1024  # as much as waits for a client in the hub: thousands of pongs it does not read
 quiet = logging.getLogger(f"{__name__}.wire")  # the library tells of each connection twice
 quiet.setLevel(logging.WARNING)
 
