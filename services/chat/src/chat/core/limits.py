@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Meter", "Rate"]
+from chat.contract import ChatError
+
+__all__ = ["Meter", "Rate", "TooOften"]
+
+
+class TooOften(ChatError):
+    """More than the rate allows; the text says how long to wait."""
+
+    code = "too_often"
 
 
 @dataclass(frozen=True, slots=True)
