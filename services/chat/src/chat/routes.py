@@ -37,7 +37,8 @@ STATUSES: dict[type[Exception], int] = {
     TooLarge: 413,
     Unavailable: 503,
 }
-PAGE = {"": "index.html", "chat.js": "chat.js", "chat.css": "chat.css", "client.js": "client.js"}
+WEB = files("chat").joinpath("web")
+PAGE = {"": "index.html"} | {file.name: file.name for file in WEB.iterdir() if file.name != "index.html"}
 TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
 STRICT = {
     "Content-Security-Policy": "default-src 'self'; connect-src *; img-src 'self' data:; frame-ancestors 'none'",
@@ -136,7 +137,7 @@ class Routes:
 
     def _asset(self, path: str) -> Any:
         name = PAGE[path]
-        body = files("chat").joinpath("web", name).read_bytes()
+        body = WEB.joinpath(name).read_bytes()
         kind = TYPES[name.rpartition(".")[2]]
 
         async def asset() -> Response:
