@@ -1,8 +1,12 @@
 """Roles and what they may do to a room, and to somebody in it."""
 
+import asyncio
 from typing import Any
 
 import pytest
+
+from chat.adapters.rooms import RoomStore
+from lab_kit.streams import connect
 
 
 def command(guest: Any, room: str, verb: str, **body: object) -> Any:
@@ -79,10 +83,57 @@ def test_a_private_room_takes_an_invitation(replica: Any, room: str) -> None:
     bob.join(room)
 
 
+def test_nobody_invites_themselves_or_a_friend_into_a_private_room(replica: Any, room: str) -> None:
+    ann, eve = replica.guest("ann-10"), replica.guest("eve-10")
+    ann.ask("create", "created", room=room, private=True)
+    assert "you are not in" in refused(eve, "command", room=room, verb="invite", user="eve-10")
+    assert "private" in refused(eve, "join", room=room)
+    root = replica.guest("root-10", admin=True)
+    command(root, room, "invite", user="eve-10")
+    eve.join(room)
+
+
+def test_no_moderator_is_above_an_administrator_of_the_service(replica: Any, room: str) -> None:
+    ann, root = replica.guest("ann-12", room), replica.guest("root-12", admin=True)
+    root.join(room)
+    for verb in ("kick", "ban", "mute"):
+        detail = refused(ann, "command", room=room, verb=verb, user="root-12", seconds=60)
+        assert "as high a role" in detail
+    assert root.say(room, "order")
+
+
+def test_an_owner_reads_what_was_done_in_the_room_and_nobody_else_of_it(replica: Any, room: str) -> None:
+    ann, bob = replica.guest("ann-13", room), replica.guest("bob-13", room)
+    command(ann, room, "topic", text="mine")
+
+    def audit(guest: Any, of: str) -> Any:
+        return replica.ask("GET", f"/v1/audit?room={of}", headers={"authorization": f"Bearer {guest.token}"})
+
+    status, entries = audit(ann, room)
+    assert (status, [entry["text"] for entry in entries]) == (200, ["mine"])
+    assert [audit(bob, room)[0], audit(ann, "")[0], audit(ann, "general")[0]] == [403] * 3
+
+
+def test_what_a_moderator_does_without_a_command_is_written_down_too(replica: Any, room: str) -> None:
+    ann = replica.guest("ann-14", room)
+
+    async def note() -> None:
+        redis = connect(replica.server.url)
+        await RoomStore(redis, lambda: 7.0).note("mod", room, "delete", user="bob", text="12")
+        await redis.aclose(close_connection_pool=True)
+
+    asyncio.run(note())
+    head = {"authorization": f"Bearer {ann.token}"}
+    assert replica.ask("GET", f"/v1/audit?room={room}", headers=head)[1] == [
+        {"at": 7.0, "by": "mod", "room": room, "verb": "delete", "user": "bob", "text": "12", "seconds": 0.0}
+    ]
+
+
 def test_a_closed_room_is_left_by_all(replica: Any, room: str) -> None:
     ann, bob = replica.guest("ann-5", room), replica.guest("bob-5", room)
     command(ann, room, "close")
     bob.until("left", why="close")
+    assert room not in [known["room"] for known in bob.ask("rooms", "rooms")["rooms"]]
     assert "is closed" in refused(bob, "join", room=room)
 
 

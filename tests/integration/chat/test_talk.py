@@ -96,12 +96,30 @@ def test_a_private_message_reaches_whoever_is_offline_and_nobody_else(replica: A
     assert eve.until("error", code="forbidden")["detail"] == "that is a private conversation of two others"
 
 
-def test_a_private_message_opens_the_conversation_of_who_is_here(replica: Any) -> None:
+def test_who_gets_a_private_message_is_told_and_may_open_the_conversation(replica: Any) -> None:
     ann, bob = replica.guest("ann-g"), replica.guest("bob-g")
     room = ann.join("@bob-g")["room"]
-    ann.say(room, "psst")
+    id = ann.say(room, "psst")
+    notice = bob.until("notice", room=room)
+    assert (notice["why"], notice["from"], notice["id"]) == ("message", "ann-g", id)
+    joined = bob.ask("join", "joined", room=room, after=id - 1)
+    assert joined["with"] == "ann-g"
     assert bob.until("message", room=room)["text"] == "psst"
     assert ann.say(room, "again") == bob.until("message", text="again")["id"]
+    assert [event["text"] for event in bob.events(room)] == ["psst", "again"]
+
+
+def test_a_private_message_while_one_comes_back_hides_none_before_it(replica: Any) -> None:
+    ann, bob = replica.guest("ann-n"), replica.guest("bob-n")
+    room = ann.join("@bob-n")["room"]
+    last = ann.say(room, "heard")
+    bob.leave()
+    missed = [ann.say(room, f"missed {number}") for number in range(3)]
+    again = replica.guest("bob-n", token=bob.token)
+    newest = ann.say(room, "after the welcome")
+    again.until("notice", why="message", id=newest)
+    again.join(room, after=last)
+    assert [event["id"] for event in again.events(room)] == [*missed, newest]
 
 
 def test_who_left_a_private_conversation_is_in_it_again_when_something_is_said(

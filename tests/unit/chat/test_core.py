@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from websockets.frames import Frame as Reference
 from websockets.frames import Opcode
 
+from chat.adapters import alerts, probe
 from chat.core import answers, events, frames, protocol
 from chat.core.files import media_type_of, shown_name
 from chat.core.limits import Meter, Rate
-from chat.core.names import dm_of, is_dm, is_room_name, is_user_name, mentions, peer_in
+from chat.core.names import SERVICE, dm_of, is_dm, is_room_name, is_user_name, mentions, peer_in
 from chat.core.protocol import Malformed, Say, decode
 
 
@@ -61,6 +62,15 @@ def test_private_rooms_have_names_that_nobody_can_make() -> None:
     assert is_dm(room)
     assert not is_room_name(room)
     assert (peer_in(room, "ann"), peer_in(room, "bob"), peer_in(room, "eve")) == ("bob", "ann", None)
+
+
+@pytest.mark.parametrize("room", ["bob+ann", "ann+bob+cleo", "+ann", "ann+", "+", "ann+Bob", "ann bob"])
+def test_what_is_no_private_room_of_two(room: str) -> None:
+    assert not is_dm(room)
+
+
+def test_the_names_of_the_service_are_known() -> None:
+    assert {alerts.SPEAKER, probe.NAME} == SERVICE
 
 
 @pytest.mark.parametrize("name", ["", "Ann", "1st", "a" * 33, "a b", "a+b", "ann\n", "änn", "__proto__"])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chat.core.rooms import Command, Forbidden, Role, Room, Verb, command
+from chat.core.rooms import Command, Forbidden, Role, Room, Verb, canonical, command
 
 NOW = 1000.0
 ROOM = Room("tea", roles={"owner": Role.OWNER, "mod": Role.MODERATOR, "other": Role.MODERATOR})
@@ -15,6 +15,32 @@ def test_a_member_commands_nothing_but_an_invitation(verb: Verb) -> None:
     with pytest.raises(Forbidden, match="takes the role"):
         command(ROOM, "ann", Command(verb, "bob"), NOW)
     assert command(ROOM, "ann", Command(Verb.INVITE, "bob"), NOW).invited == {"bob"}
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_who_may_not_be_in_a_room_commands_nothing_there(verb: Verb) -> None:
+    private = replace(ROOM, private=True)
+    with pytest.raises(Forbidden, match="private"):
+        command(private, "eve", Command(verb, "eve", seconds=60), NOW)
+    banned = replace(ROOM, banned={"mod": NOW + 60})
+    with pytest.raises(Forbidden, match="banned"):
+        command(banned, "mod", Command(verb, "eve", seconds=60), NOW)
+
+
+def test_no_ban_and_no_mute_holds_against_an_administrator_of_the_service() -> None:
+    room = replace(ROOM, banned={"root": NOW + 60}, muted={"root": NOW + 60})
+    room.require_voice("root", NOW, admin=True)
+    for verb in (Verb.KICK, Verb.BAN, Verb.MUTE):
+        with pytest.raises(Forbidden, match="as high a role"):
+            command(ROOM, "owner", Command(verb, "root", seconds=60), NOW, against_admin=True)
+
+
+def test_a_name_with_an_at_is_a_conversation_with_somebody_else() -> None:
+    assert canonical("bob", "@ann") == canonical("ann", "@bob") == "ann+bob"
+    assert canonical("bob", "tea") == "tea"
+    for room in ("@bob", "@", "@Ann", "@ann+cleo"):
+        with pytest.raises(Forbidden, match="nobody one could talk to"):
+            canonical("bob", room)
 
 
 @pytest.mark.parametrize("verb", [Verb.KICK, Verb.BAN, Verb.MUTE])

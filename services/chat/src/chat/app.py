@@ -66,7 +66,7 @@ class House:
         settings = self.settings
         self.visits = Visits(self._hub, self.redis, self.rooms, self.roster, time.time)
         self.feed = Feed(self.redis, self.replica, lambda room, frame: self._hub().publish(room, frame),
-                         self.visits.noticed, self.visits.told)  # fmt: skip
+                         self.visits.noticed, self.visits.told, self.visits.began_anew)  # fmt: skip
         self.log = self._log()
         self.feed.log = self.visits.log = self.log
         self.visits.feed = self.feed

@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chat.adapters.blobs import NotTaken, TooLarge, UnknownFile
 from chat.adapters.log import Unavailable
-from chat.adapters.people import NameTaken, NotSignedIn, User
+from chat.adapters.people import NameTaken, NoName, NotSignedIn, User
 from chat.adapters.rooms import Conflict, UnknownRoom
 from chat.config import BESIDE
 from chat.core import answers, protocol
 from chat.core.protocol import VERSION
-from chat.core.rooms import Forbidden
+from chat.core.rooms import Forbidden, Role
 
 if TYPE_CHECKING:
     from chat.app import House
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["STATUSES", "Routes"]
 
 STATUSES: dict[type[Exception], int] = {
+    NoName: 422,
     NotSignedIn: 401,
     NotTaken: 415,
     Forbidden: 403,
@@ -36,7 +37,8 @@ STATUSES: dict[type[Exception], int] = {
     TooLarge: 413,
     Unavailable: 503,
 }
-PAGE = {"": "index.html", "chat.js": "chat.js", "chat.css": "chat.css", "client.js": "client.js"}
+WEB = files("chat").joinpath("web")
+PAGE = {"": "index.html"} | {file.name: file.name for file in WEB.iterdir() if file.name != "index.html"}
 TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
 STRICT = {
     "Content-Security-Policy": "default-src 'self'; connect-src *; img-src 'self' data:; frame-ancestors 'none'",
@@ -120,18 +122,23 @@ class Routes:
     async def audit(
         self, credentials: Bearer, room: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 100
     ) -> list[dict[str, Any]]:
-        """What administrators did, newest first."""
+        """What administrators did, newest first: of all rooms for those of the service, of one for its owner."""
         user = await self._user(credentials)
-        if not user.admin:
-            raise Forbidden("the audit log is for administrators: sign in with `admin`")
+        if not user.admin and not (room and await self._owns(user, room)):
+            raise Forbidden(
+                "the audit log is for administrators (sign in with `admin`), a room's for its owners"
+            )
         return await self._house.rooms.audit(room, limit)
+
+    async def _owns(self, user: User, room: str) -> bool:
+        return (await self._house.rooms.get(room)).role(user.name) is Role.OWNER
 
     async def _user(self, credentials: HTTPAuthorizationCredentials | None) -> User:
         return await self._house.people.who(credentials.credentials if credentials else "")
 
     def _asset(self, path: str) -> Any:
         name = PAGE[path]
-        body = files("chat").joinpath("web", name).read_bytes()
+        body = WEB.joinpath(name).read_bytes()
         kind = TYPES[name.rpartition(".")[2]]
 
         async def asset() -> Response:

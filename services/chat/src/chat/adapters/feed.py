@@ -4,7 +4,7 @@ Published messages may get lost with a connection. The numbers tell: what is mis
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,7 +23,7 @@ __all__ = ["Feed", "Followed"]
 RECENT, PAGE, GAP_SECONDS, CONFIRM_SECONDS = 500, 200, 0.2, 2.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Followed:
     """A room that somebody here is in. `recent`: its last events, for who comes back; without holes from the
     first."""
@@ -51,15 +51,25 @@ type Heard = Callable[[str, str], None]
 
 class Feed:
     """Publishes the events of followed rooms, each once and in order. `noticed(event)` hears of each
-    event that is no message; `told(channel, text)` of what comes on other channels."""
+    event that is no message; `told(channel, text)` of what comes on other channels; `lost(room)` of a room whose
+    log is shorter than it was: from then on, the next event is the next of that log."""
 
-    def __init__(self, redis: Redis, replica: str, publish: Publish, noticed: Noticed, told: Heard) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        replica: str,
+        publish: Publish,
+        noticed: Noticed,
+        told: Heard,
+        lost: Callable[[str], None],
+    ) -> None:
         self._ear, self._replica = Ear(redis, self._hear), replica
-        self._publish, self._noticed, self._told = publish, noticed, told
+        self._publish, self._noticed, self._told, self._lost = publish, noticed, told, lost
         self._rooms: dict[str, Followed] = {}
+        self._followers = Counter[str]()
         self._following: dict[str, asyncio.Lock] = {}
         self._confirmed: dict[str, asyncio.Event] = {}
-        self._healing: set[asyncio.Task[None]] = set()
+        self._healing: dict[Followed, asyncio.Task[None]] = {}
         self.log: RoomLog
 
     @property
@@ -71,21 +81,28 @@ class Feed:
         return self._rooms.get(room)
 
     async def follow(self, room: str) -> Followed:
-        """From now on, every event of `room`. Raises `Unavailable`."""
-        async with self._following.setdefault(room, asyncio.Lock()):
-            if room not in self._rooms:
-                await self.listen(channel(room))
-                self._ear.listen(own_channel(room, self._replica))  # after that one, and ends before it
-                self._rooms[room] = Followed(room, Sequencer(await self.log.last(room)))
-            return self._rooms[room]
+        """From now on, every event of `room`, until `forget` has been called as often. Raises `Unavailable`: then
+        it need not be."""
+        self._followers[room] += 1
+        try:
+            async with self._following.setdefault(room, asyncio.Lock()):
+                if room not in self._rooms:
+                    await self.listen(channel(room))
+                    self._ear.listen(own_channel(room, self._replica))  # after that one, and ends before it
+                    self._rooms[room] = Followed(room, Sequencer(await self.log.last(room)))
+                return self._rooms[room]
+        except BaseException:
+            self.forget(room)
+            raise
 
-    async def forget(self, room: str) -> None:
-        """Nobody here is in `room` any more."""
-        async with self._following.setdefault(room, asyncio.Lock()):
-            if self._rooms.pop(room, None):
-                self._ear.unlisten(own_channel(room, self._replica))
-                self.unlisten(channel(room))
-        self._following.pop(room, None)
+    def forget(self, room: str) -> None:
+        """One less follows `room`; without any, nothing of it is kept: nobody waits for it either."""
+        self._followers[room] -= 1
+        if not self._followers[room]:
+            del self._followers[room], self._following[room]
+            self._rooms.pop(room, None)
+            self._ear.unlisten(own_channel(room, self._replica))
+            self.unlisten(channel(room))
 
     async def listen(self, name: str) -> None:
         """Subscribe; returns when Redis has confirmed it: what is published from now on comes."""
@@ -103,8 +120,8 @@ class Feed:
 
     def appended(self, event: Event, id: int) -> None:
         """An event of our own has its place; Redis will tell us of it again."""
-        followed = self._rooms.get(event.room)
-        if followed:
+        if followed := self._rooms.get(event.room):
+            self._heal_if_lost(followed, id)
             self._arrived(followed, id, complete(id, event.tail), event.born)
 
     def unsure(self, room: str) -> None:
@@ -132,6 +149,7 @@ class Feed:
                 if source == self._replica:  # the log tells first, unless its answer got lost
                     asyncio.get_running_loop().call_later(GAP_SECONDS, self._told_of, followed, texts)
                 else:
+                    self._heal_if_lost(followed, _id_of(texts[0]))
                     self._told_of(followed, texts)
             else:
                 self._told(name, data)
@@ -141,12 +159,16 @@ class Feed:
             self._arrived(followed, _id_of(text), text, 0.0)
 
     def _arrived(self, followed: Followed, id: int, text: str, born: float) -> None:
-        if id <= followed.position:
+        if id <= followed.position or not self._is_current(followed):
             return
         for ready, at in followed.order.take(id, (text, born)):
             self._release(followed, ready, at)
         if followed.order.gap:
             self._heal_soon(followed, GAP_SECONDS)
+
+    def _is_current(self, followed: Followed) -> bool:
+        """False once nobody follows the room, or somebody does anew."""
+        return self._rooms.get(followed.name) is followed
 
     def _release(self, followed: Followed, text: str, born: float) -> None:
         born = born or asyncio.get_running_loop().time()
@@ -166,27 +188,42 @@ class Feed:
             self._noticed(event)
 
     def _heal_soon(self, followed: Followed, delay: float) -> None:
-        if not any(task.get_name() == followed.name for task in self._healing):
-            task = asyncio.create_task(self._heal(followed, delay), name=followed.name)
-            self._healing.add(task)
-            task.add_done_callback(self._healing.discard)
+        if followed not in self._healing:
+            self._healing[followed] = task = asyncio.create_task(self._heal(followed, delay))
+            task.add_done_callback(lambda _: self._healing.pop(followed))
+
+    def _heal_if_lost(self, followed: Followed, id: int) -> None:
+        """A new event with an old number: it was read from the stream already, or the numbers began anew."""
+        if id <= followed.position:
+            self._heal_soon(followed, 0.0)
 
     async def _heal(self, followed: Followed, delay: float) -> None:
         """Read from the stream what was published and did not come."""
         await asyncio.sleep(delay)
         while True:
+            before = followed.position
             try:
                 last = await self.log.last(followed.name)
                 page: list[Entry] = await self.log.after(followed.name, followed.position, PAGE)
             except Unavailable:
                 await asyncio.sleep(0.5)
                 continue
+            if not self._is_current(followed):
+                return None
+            if last < before:
+                return self._begin_anew(followed, last)
             for id, text in page:
                 if id > followed.position + 1:
                     self._skip(followed, id - 1)
                 self._arrived_quietly(followed, id, text)
             if len(page) < PAGE:
                 return self._skip(followed, last)
+
+    def _begin_anew(self, followed: Followed, last: int) -> None:
+        """Redis has lost the end of the log, or all of it: what was published since is not there any more."""
+        followed.order = Sequencer(last)
+        followed.recent.clear()
+        self._lost(followed.name)
 
     def _arrived_quietly(self, followed: Followed, id: int, text: str) -> None:
         for ready, at in followed.order.take(id, (text, 0.0)):

@@ -18,7 +18,7 @@ __all__ = ["Probe"]
 
 NAME = "probe"
 ROOM = dm_of(NAME, NAME)  # a conversation with oneself, which nobody else sees
-PERIOD, PATIENCE, PAUSE, NEWEST = 1.0, 5.0, 2.0, 2**53
+PERIOD, PATIENCE, PAUSE = 1.0, 5.0, 2.0
 
 
 class Probe:
@@ -41,7 +41,7 @@ class Probe:
     async def _talk(self, socket: ClientConnection, token: str) -> None:
         loop = asyncio.get_running_loop()
         await socket.send(json.dumps({"type": "hello", "token": token}))
-        await socket.send(json.dumps({"type": "join", "room": ROOM, "after": NEWEST}))
+        await socket.send(json.dumps({"type": "join", "room": ROOM}))
         await _until(socket, type="caught_up")
         while True:
             began, nonce = loop.time(), secrets.token_hex(8)

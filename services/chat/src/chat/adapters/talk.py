@@ -202,11 +202,18 @@ class Talk:
         receipt = await append(self._log, event)
         if not receipt.id:
             raise NotThere(f"message {request.id} in {request.room} has just been deleted")
-        if isinstance(request, Delete) and said.file:
-            self._errand(self._blobs.drop(said.file.id))
+        if isinstance(request, Delete):
+            await self._bury(session, said)
         self._hub().send(
             session.connection, frames.of(Ack(room=request.room, id=receipt.id, ref=request.ref))
         )
+
+    async def _bury(self, session: Session, said: answers.Message) -> None:
+        """What follows from a deletion: the file goes, too, and what a moderator did is in the audit log."""
+        if said.file:
+            self._errand(self._blobs.drop(said.file.id))
+        if said.user != session.user:
+            await self._rooms.note(session.user, said.room, "delete", user=said.user, text=str(said.id))
 
     async def _require_said(self, session: Session, request: Edit | Delete) -> answers.Message:
         """The message, if the client may change it so. Raises `NotThere`, `Forbidden`."""

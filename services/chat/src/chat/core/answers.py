@@ -37,8 +37,9 @@ class InRoom(Answer, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A room that one can see. The last four are of rooms one is a `member` of; `with` is the other one of a
-    private conversation."""
+    """A room that one can see. The last five are of rooms one is a `member` of; `with` is the other one of a
+    private conversation. `unread` and `mentions` count what others said after the id `read`, among the last
+    hundred events: if there are `more`, they are lower bounds."""
 
     room: str
     topic: str
@@ -47,6 +48,7 @@ class Known(msgspec.Struct, frozen=True, omit_defaults=True):
     read: Id | None = None
     unread: int | None = None
     mentions: int | None = None
+    more: bool = False
     peer: str | None = msgspec.field(default=None, name="with")
 
 
@@ -70,7 +72,8 @@ class File(msgspec.Struct, frozen=True):
 
 
 class Welcome(Answer, frozen=True):
-    """One is signed in. `heartbeat`: after how many seconds of silence the server asks."""
+    """One is signed in. `heartbeat`: after how many seconds of silence the server asks. `rooms`: the first page of
+    what a request for `rooms` lists."""
 
     v: int
     user: str
@@ -81,13 +84,18 @@ class Welcome(Answer, frozen=True):
 
 
 class Joined(InRoom, frozen=True):
-    """One is in a room, whose last event is `last`; what happened after the id `after` follows."""
+    """One is in a room, whose last event is `last`; what happened after the id `after` follows. `with` is the
+    other one of a private conversation.
+
+    If `last` is less than the last id one has, the room's log was lost, and began anew: what one has of it is
+    forgotten, and the last page follows."""
 
     topic: str
     private: bool
     role: str
     last: Id
     after: Id
+    peer: str | None = msgspec.field(default=None, name="with")
 
 
 class CaughtUp(InRoom, frozen=True):
@@ -122,15 +130,17 @@ class Created(InRoom, frozen=True):
 
 
 class People(InRoom, frozen=True):
-    """The members of a room."""
+    """Members of a room, by name; whether there are `more` after the last of them."""
 
     people: Members[Person]
+    more: bool = False
 
 
 class Rooms(Answer, frozen=True):
-    """The rooms one can see."""
+    """Rooms that one can see, those one is in first; whether there are `more` after the last of them."""
 
     rooms: Members[Known]
+    more: bool = False
 
 
 class Error(Answer, frozen=True):
@@ -147,7 +157,9 @@ class Closing(Sent, frozen=True):
 
 
 class Notice(Sent, frozen=True):
-    """Something elsewhere is for one: a private `message`, a `mention`, or that one was `invited`."""
+    """Something is for one, whether one is in that room or not: a private `message`, a `mention`, or that one was
+    `invited`. Nobody is made to enter a room: a client that is not in the conversation of a `message` joins it,
+    after the last id that it has of it."""
 
     room: str
     who: str = msgspec.field(name="from")
@@ -163,7 +175,7 @@ class Typing(Sent, frozen=True):
 
 
 class Presence(Sent, frozen=True):
-    """Somebody is `online`, `away` or `offline` now."""
+    """Somebody is `online`, `away` or `offline` now; or has `left` the room, and is no member any more."""
 
     room: str
     user: str

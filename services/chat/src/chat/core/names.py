@@ -2,12 +2,13 @@
 
 import re
 
-__all__ = ["dm_of", "is_dm", "is_room_name", "is_user_name", "mentions", "peer_in"]
+__all__ = ["SERVICE", "dm_of", "is_dm", "is_room_name", "is_user_name", "mentions", "peer_in"]
 
 _USER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _ROOM = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MENTION = re.compile(r"(?<![\w@])@([a-z][a-z0-9_-]{0,31})")
 MOST_MENTIONS = 20
+SERVICE = frozenset({"log-pipeline", "probe"})  # who speaks for the service: nobody signs in as one of them
 
 
 def is_user_name(name: str) -> bool:
@@ -24,13 +25,15 @@ def dm_of(one: str, other: str) -> str:
 
 
 def is_dm(room: str) -> bool:
-    return "+" in room
+    """Whether it is the private room of two, and not only looks like one."""
+    one, plus, other = room.partition("+")
+    return bool(plus) and is_user_name(one) and is_user_name(other) and one <= other
 
 
 def peer_in(room: str, user: str) -> str | None:
-    """The other one in the private room `room`; None if `user` is not of it."""
-    one, _, other = room.partition("+")
-    if user == one:
+    """The other one in the private room `room`; None if `user` is not of it, or it is no such room."""
+    one, plus, other = room.partition("+")
+    if plus and user == one:
         return other
     return one if user == other else None
 

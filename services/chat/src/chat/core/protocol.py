@@ -44,15 +44,16 @@ class Hello(Message, frozen=True):
 
 
 class Join(Message, frozen=True):
-    """Enter a room. What was said there after the id `after` comes before anything new; with null, the last
-    page. Answered with `joined`, and `caught_up` when nothing is missing."""
+    """Enter a room; `@bob` is the private conversation with bob. What was said there after the id `after` comes
+    before anything new; with null, the last page. Answered with `joined`, and `caught_up` when nothing is missing.
+    At most 200 rooms."""
 
     room: RoomName
     after: Id | None = None
 
 
 class Leave(Message, frozen=True):
-    """Leave a room for good."""
+    """Leave a room for good. Answered with `left`; the others hear of it as `presence`."""
 
     room: RoomName
 
@@ -110,17 +111,22 @@ class History(Message, frozen=True):
 
 
 class People(Message, frozen=True):
-    """Who is in a room, and whether they are online. Answered with `people`."""
+    """Who is in a room, and whether they are online: a page, by name, of those after the name `after`. Answered
+    with `people`."""
 
     room: RoomName
+    after: Annotated[str, msgspec.Meta(max_length=32)] = ""
 
 
 class Rooms(Message, frozen=True):
-    """The rooms one can see, with what is unread in those one is in. Answered with `rooms`."""
+    """The rooms one can see, with what is unread in those one is in: a page, of those after the room `after`.
+    Those one is in come first. Answered with `rooms`."""
+
+    after: Annotated[str, msgspec.Meta(max_length=100)] = ""
 
 
 class Create(Message, frozen=True):
-    """Make a room; who makes it owns it. Answered with `created`."""
+    """Make a room; who makes it owns it. At most 50 that are not closed. Answered with `created`."""
 
     room: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
     topic: Line = ""

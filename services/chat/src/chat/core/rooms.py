@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import Any, Self
 
 from chat.contract import ChatError
-from chat.core.names import is_dm, peer_in
+from chat.core.names import dm_of, is_dm, is_user_name, peer_in
 
-__all__ = ["Command", "Forbidden", "Role", "Room", "Verb", "command"]
+__all__ = ["Command", "Forbidden", "Role", "Room", "Verb", "canonical", "command"]
 
 
 class Forbidden(ChatError):
@@ -49,6 +49,7 @@ class Verb(StrEnum):
 NEEDS = {Verb.CLOSE: Role.OWNER, Verb.ROLE: Role.OWNER, Verb.INVITE: Role.MEMBER}
 ABOUT_SOMEBODY = {Verb.INVITE, Verb.KICK, Verb.BAN, Verb.UNBAN, Verb.MUTE, Verb.UNMUTE, Verb.ROLE}
 FOR_A_WHILE = {Verb.BAN, Verb.MUTE}
+AGAINST = {Verb.KICK, Verb.BAN, Verb.MUTE, Verb.ROLE}
 MOST_SLOW = 3600.0
 
 
@@ -71,14 +72,14 @@ class Room:
         return Role.ADMIN if admin else Role(self.roles.get(user, Role.MEMBER))
 
     def require_entry(self, user: str, now: float, *, admin: bool = False) -> None:
-        """Raise `Forbidden` unless `user` may be in here."""
+        """Raise `Forbidden` unless `user` may be in here. No ban holds against an administrator of the service."""
         if is_dm(self.name):
             if peer_in(self.name, user) is None:
                 raise Forbidden("that is a private conversation of two others")
             return
         if self.closed:
             raise Forbidden(f"{self.name} is closed")
-        if self.banned.get(user, 0.0) > now:
+        if not admin and self.banned.get(user, 0.0) > now:
             raise Forbidden(f"you are banned from {self.name} for another {self.banned[user] - now:.0f} s")
         if self.private and not admin and user not in self.roles and user not in self.invited:
             raise Forbidden(f"{self.name} is private: ask one of its members for an invitation")
@@ -86,7 +87,7 @@ class Room:
     def require_voice(self, user: str, now: float, *, admin: bool = False) -> None:
         """Raise `Forbidden` unless `user` may speak here."""
         self.require_entry(user, now, admin=admin)
-        if self.muted.get(user, 0.0) > now:
+        if not admin and self.muted.get(user, 0.0) > now:
             raise Forbidden(f"you are muted in {self.name} for another {self.muted[user] - now:.0f} s")
 
     def as_dict(self) -> dict[str, Any]:
@@ -118,18 +119,31 @@ class Command:
     seconds: float = 0.0
 
 
-def command(room: Room, by: str, asked: Command, now: float, *, admin: bool = False) -> Room:
-    """The room after `by` has done what was asked. Raises `Forbidden`, and then nothing has changed."""
+def canonical(user: str, room: str) -> str:
+    """The name of a room; `@ann` is the private conversation with ann. Raises `Forbidden`."""
+    if not room.startswith("@"):
+        return room
+    if not is_user_name(room[1:]) or room[1:] == user:
+        raise Forbidden(f"{room!r} is nobody one could talk to in private")
+    return dm_of(user, room[1:])
+
+
+def command(
+    room: Room, by: str, asked: Command, now: float, *, admin: bool = False, against_admin: bool = False
+) -> Room:
+    """The room after `by` has done what was asked; `against_admin`: to an administrator of the service. Raises
+    `Forbidden`, and then nothing has changed: so for who may not be in the room."""
     verb, mine = asked.verb, room.role(by, admin=admin)
     if is_dm(room.name):
         raise Forbidden("a private conversation has no administrators")
+    room.require_entry(by, now, admin=admin)
     if mine.rank < NEEDS.get(verb, Role.MODERATOR).rank:
         raise Forbidden(f"to {verb} in {room.name} takes the role {NEEDS.get(verb, Role.MODERATOR)}")
     if verb in ABOUT_SOMEBODY and not asked.user:
         raise Forbidden(f"{verb} needs the name of a user")
     if verb in FOR_A_WHILE and not asked.seconds:
         raise Forbidden(f"{verb} needs to know for how many seconds")
-    if verb in (Verb.KICK, Verb.BAN, Verb.MUTE, Verb.ROLE) and room.role(asked.user).rank >= mine.rank:
+    if verb in AGAINST and room.role(asked.user, admin=against_admin).rank >= mine.rank:
         raise Forbidden(f"{asked.user} has as high a role as you")
     return _changed(room, mine, asked, now)
 
