@@ -285,5 +285,6 @@ $("older").addEventListener("click", () => attempt(async () => {
 }));
 $("sign-out").addEventListener("click", () => { signOut(); location.reload(); });
 $("back").addEventListener("click", () => location.reload());
-$("show-people").addEventListener("click", () => $("chat").classList.toggle("people"));
+$("show-people").addEventListener("click", () => $("chat").classList.add("people"));
+$("hide-people").addEventListener("click", () => $("chat").classList.remove("people"));
 start();

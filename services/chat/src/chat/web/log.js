@@ -20,14 +20,14 @@ const DID = {
 export class Log {
   #room = null;
   #atEnd = true;
+  #size = "";
   #act;
 
   // `act` has what can be done with a message: edit, remove; with one that was refused: again, dismiss.
   constructor(act) {
     this.#act = act;
-    $("log").addEventListener("scroll", () => { this.#atEnd = $("log").scrollHeight - $("log").scrollTop - $("log").clientHeight < NEAR; });
-    // Who looks at the newest message goes on to, also when there is less place for it, or a picture has come.
-    const sizes = new ResizeObserver(() => { if (this.#atEnd) this.toEnd(); });
+    $("log").addEventListener("scroll", () => this.#scrolled());
+    const sizes = new ResizeObserver(() => this.#resized());
     for (const id of ["log", "messages", "pending"]) sizes.observe($(id));
   }
 
@@ -64,7 +64,7 @@ export class Log {
     this.settle(said.nonce);
     const item = make("li", { className: `mine ${why ? "refused" : "pending"}` },
       make("span", { className: "who" }, "you"),
-      make("time", {}, why ? "not sent" : "sending…"),
+      make("time", {}, why ? "not sent" : "not sent yet"),
       make("div", { className: "text" }, said.text));
     item.dataset.nonce = said.nonce;
     if (why) item.append(make("p", { className: "error" }, why), this.#tools([["send again", () => this.#act.again(said)], ["dismiss", () => this.#act.dismiss(said)]]));
@@ -73,6 +73,18 @@ export class Log {
 
   settle(nonce) {
     $("pending").querySelector(`[data-nonce="${CSS.escape(nonce)}"]`)?.remove();
+  }
+
+  // Who scrolls leaves the end, or comes back to it; what scrolls because its size has changed does not count.
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = $("log");
+    if (this.#size === `${scrollHeight}/${clientHeight}`) this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR;
+  }
+
+  // Who looks at the newest message goes on to, also when there is less place for it, or a picture has come.
+  #resized() {
+    this.#size = `${$("log").scrollHeight}/${$("log").clientHeight}`;
+    if (this.#atEnd) this.toEnd();
   }
 
   toEnd() {
