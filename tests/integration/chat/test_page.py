@@ -57,28 +57,28 @@ def test_a_room_is_made_only_if_one_wants_it(window: Window) -> None:
 def test_a_private_room_lets_in_who_is_invited(window: Window, replica: Any) -> None:
     paul, max_ = replica.guest("paul"), replica.guest("max")
     window.sign_in("petra")
-    window.ask_for("den")
+    window.ask_for("snug")
     window.until(window.is_asked)
     window.click("#make-private")
     window.find("#make button[value=make]").click()
-    window.sees("#room", "#den")
-    assert paul.answer("join", room="den")["code"] == "forbidden"
+    window.sees("#room", "#snug")
+    assert paul.answer("join", room="snug")["code"] == "forbidden"
     window.find("#invite-name").send_keys("paul\n")
-    paul.until("notice", why="invited", room="den")
-    paul.join("den")
+    paul.until("notice", why="invited", room="snug")
+    paul.join("snug")
     window.sees("#people .who", "paul", "petra")
-    assert max_.answer("join", room="den")["code"] == "forbidden"
+    assert max_.answer("join", room="snug")["code"] == "forbidden"
 
 
 def test_who_is_invited_needs_only_to_click(window: Window, replica: Any) -> None:
     paula = replica.guest("paula")
-    paula.ask("create", "created", room="attic", private=True)
-    paula.join("attic")
+    paula.ask("create", "created", room="garret", private=True)
+    paula.join("garret")
     window.sign_in("pascal")
-    paula.ask("command", "done", room="attic", verb="invite", user="pascal")
-    window.until(lambda: window.texts("#notice")[0].startswith("paula invites you to #attic."))
+    paula.ask("command", "done", room="garret", verb="invite", user="pascal")
+    window.until(lambda: window.texts("#notice")[0].startswith("paula invites you to #garret."))
     window.click("#notice button")
-    window.sees("#room", "#attic")
+    window.sees("#room", "#garret")
 
 
 def test_older_messages_are_those_of_now(window: Window, replica: Any) -> None:

@@ -136,7 +136,8 @@ class Connection:
                 for said in self._said.values():
                     said.at = 0.0
             case "joined":
-                self.last.setdefault(room, message["after"])
+                if self.last.get(room, message["last"] + 1) > message["last"]:  # it is new, or began anew
+                    self.last[room] = message["after"]
                 self._wanted.discard(room)
             case "caught_up":
                 self.settled.add(room)

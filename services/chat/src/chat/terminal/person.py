@@ -9,7 +9,7 @@ from datetime import datetime
 
 from chat.terminal.connection import Connection
 from chat.terminal.door import Json, sign_in
-from chat.terminal.words import HELP, Misunderstood, line, request, show, title
+from chat.terminal.words import Misunderstood, line, request, show, show_help, title
 
 __all__ = ["Person"]
 
@@ -29,7 +29,7 @@ class Person:
             **dict.fromkeys(("message", "edited", "deleted", "change"), self._happened),
             "welcome": self._came, "caught_up": self._caught_up, "left": self._left, "lost": self._lose,
             "not_joined": self._not_joined, "typing": self._types, "history": self._older, "rooms": self._list,
-            "notice": self._noticed,
+            "notice": self._noticed, "presence": self._present,
         }  # fmt: skip
         self._typing: set[tuple[str, str]] = set()
         self._after: str | None = None  # where the list of rooms goes on
@@ -78,7 +78,7 @@ class Person:
         verb, _, rest = text[1:].partition(" ")
         match verb:
             case "help":
-                show(f"-- {HELP}")
+                show_help()
             case "join":
                 await self._go(rest)
             case "create":
@@ -132,7 +132,7 @@ class Person:
         show(f"-- you are in {title(room, self._name)}")
         if not self._helped:
             self._helped = True
-            show(f"-- {HELP}")
+            show_help()
 
     async def _send(self, **message: object) -> None:
         if not await self._connection.send(**message):
@@ -151,7 +151,8 @@ class Person:
         self._lost = False
 
     def _lose(self, message: Json) -> None:
-        show(f"-- not connected; again in {message['wait']:.1f} s")
+        if not self._lost:
+            show(f"-- not connected: it is tried again, at first in {message['wait']:.1f} s")
         self._lost = True
 
     def _left(self, message: Json) -> None:
@@ -200,8 +201,12 @@ class Person:
         if notice["room"] not in self._connection.last:  # else it is seen there
             self._print(notice)
 
+    def _present(self, presence: Json) -> None:
+        if presence["user"] != self._name:
+            self._print(presence)
+
     def _print(self, message: Json) -> None:
         show(self._line(message))
 
     def _line(self, message: Json) -> str:
-        return line(message, self._room, self._name, self._url)
+        return line(message, self._going or self._room, self._name, self._url)

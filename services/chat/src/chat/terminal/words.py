@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from textwrap import wrap
 
 from chat.terminal.door import Json
 
-__all__ = ["HELP", "Misunderstood", "line", "request", "show", "title"]
+__all__ = ["HELP", "Misunderstood", "line", "request", "show", "show_help", "title"]
 
 FOR_A_WHILE = "600"  # seconds
 FOR_PEOPLE = {
@@ -22,6 +23,7 @@ OWN = (
     "/join ROOM or @NAME · /create ROOM [private] · /leave · /rooms · /people · /history · /edit TEXT · /delete · "
     "/away · /back"
 )
+WIDTH = 76
 HELP = " · ".join((OWN, *(f"/{verb} {what}".strip() for verb, what in COMMANDS.items()), "/help · /quit"))
 
 
@@ -86,7 +88,8 @@ def line(message: Json, here: str, me: str, url: str) -> str:
             about = " ".join(filter(None, (message.get("user"), message.get("text"))))
             return f"{place}-- {message['by']}: {message['verb']} {about}".rstrip()
         case "presence":
-            return f"{place}-- {message['user']} is {message['state']}"
+            has_left = message["state"] == "left"
+            return f"{place}-- {message['user']} {'has left' if has_left else 'is ' + message['state']}"
         case _:
             return _answer(message)
 
@@ -106,7 +109,8 @@ def _answer(message: Json) -> str:
         case "refused":
             return f"-- not said: {message['text']!r}: {message['detail']}"
         case "people":
-            return "-- " + ", ".join(_person(one) for one in message["people"])
+            more = ", and more" if message.get("more") else ""
+            return "-- " + ", ".join(_person(one) for one in message["people"]) + more
         case "rooms":
             return "-- " + ", ".join(_room(one) for one in message["rooms"])
         case "notice" if message["why"] == "invited":
@@ -126,6 +130,13 @@ def _person(person: Json) -> str:
 def _room(room: Json) -> str:
     name = f"@{room['with']}" if room.get("with") else room["room"]
     return f"{name} ({room['unread']} unread)" if room.get("unread") else name
+
+
+def show_help() -> None:
+    """In lines that fit on any terminal, and break between two commands only."""
+    whole = (command.replace(" ", "\N{NO-BREAK SPACE}") for command in HELP.split(" · "))
+    for part in wrap(" · ".join(whole), WIDTH):
+        show(f"-- {part}")
 
 
 def show(text: str) -> None:

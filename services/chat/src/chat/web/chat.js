@@ -3,7 +3,7 @@ import { Attention } from "./attention.js";
 import { Chat } from "./client.js";
 import { HELP, parse } from "./commands.js";
 import { Composer } from "./composer.js";
-import { $, agreed, make } from "./elements.js";
+import { $, agreed, make, onSubmit } from "./elements.js";
 import { showHead, showPeople, showRooms, showState, showTyping } from "./lists.js";
 import { Log } from "./log.js";
 import { Room } from "./rooms.js";
@@ -66,7 +66,9 @@ const HEARD = {
   joined: (it) => {
     const room = roomOf(it.room);
     room.counted = wanted.delete(it.room) || room.counted;
+    const before = room.events.size;
     room.enter(it);
+    if (before && !room.events.size && room === current) look(room); // it began anew
   },
   caught_up: caughtUp,
   message: arrived,
@@ -93,18 +95,22 @@ async function welcomed(welcome) {
   drawRooms();
   if (!current) await attempt(() => enter(localStorage.getItem("room") || LOBBY));
   if (!current) await attempt(() => enter(LOBBY));
-  for (const known of welcome.rooms) if (known.member) chat.join(known.room).catch(() => {}); // at the next welcome
+  takeRooms(welcome.rooms.filter((known) => known.member && !chat.last.has(known.room)));
   await listRooms().catch(() => {});
 }
 
-// The rooms one could join.
+function takeRooms(known) {
+  for (const one of known) {
+    if (one.room !== current?.name) roomOf(one.room).describe(one);
+    if (one.member) chat.join(one.room).catch(() => {}); // at the next welcome
+  }
+}
+
+// The rooms one is in, and those one could join.
 async function listRooms() {
-  let after;
-  do {
-    const page = await chat.ask({ type: "rooms", ...(after && { after }) }, "rooms");
-    for (const known of page.rooms) if (!known.member) roomOf(known.room).describe(known);
-    after = page.more ? page.rooms.at(-1)?.room : undefined;
-  } while (after);
+  for await (const page of chat.pages("rooms", "room")) {
+    takeRooms(page.filter((known) => !known.member || !chat.last.has(known.room)));
+  }
   drawRooms();
 }
 
@@ -122,6 +128,7 @@ function arrived(event) {
   stopTyping(room, event.user);
   if (room !== current || document.hidden) room.count(event);
   if (room === current) showArrived(room, event);
+  else room.forgetOldest();
   drawRooms();
 }
 
@@ -216,9 +223,13 @@ function look(room) {
 }
 
 async function askPeople(room) {
-  const answer = await chat.ask({ type: "people", room: room.name }, "people").catch(() => null);
-  if (!answer) return; // the connection was lost: it is asked again when it is back
-  room.people = new Map(answer.people.map((person) => [person.user, person]));
+  const people = new Map();
+  try {
+    for await (const page of chat.pages("people", "user", { room: room.name })) for (const person of page) people.set(person.user, person);
+  } catch {
+    return; // the connection was lost: it is asked again when it is back
+  }
+  room.people = people;
   drawPeople(room);
 }
 
@@ -265,18 +276,9 @@ function say(text, wrong = false, [label, act] = []) {
 const drawRooms = () => showRooms(rooms.values(), current, (name) => attempt(() => enter(name)));
 const drawPeople = (room) => { if (room === current) showPeople(room, (name) => attempt(() => enter(name))); };
 
-function submitted(form, field, act) {
-  $(form).addEventListener("submit", (event) => {
-    event.preventDefault();
-    const text = $(field).value.trim().toLowerCase();
-    $(field).value = "";
-    attempt(() => act(text));
-  });
-}
-
 $("sign-in").addEventListener("submit", (event) => { event.preventDefault(); comeIn($("name").value.trim()); });
-submitted("enter", "enter-name", (name) => enterOrMake(name.replace(/^#/, "")));
-submitted("invite", "invite-name", (name) => command(`/invite ${name}`));
+onSubmit("enter", "enter-name", (name) => attempt(() => enterOrMake(name.toLowerCase().replace(/^#/, ""))));
+onSubmit("invite", "invite-name", (name) => attempt(() => command(`/invite ${name.toLowerCase()}`)));
 $("enter-name").addEventListener("focus", () => listRooms().catch(() => {})); // those of before will do
 $("older").addEventListener("click", () => attempt(async () => {
   const room = current;

@@ -83,6 +83,16 @@ export class Chat extends EventTarget {
     });
   }
 
+  // The pages of a list, one after the other; `key` names what is in it.
+  async *pages(list, key, about = {}) {
+    let after;
+    do {
+      const page = await this.ask({ type: list, ...about, ...(after && { after }) }, list);
+      yield page[list];
+      after = page.more && page[list].at(-1)?.[key];
+    } while (after);
+  }
+
   // Send what is not answered; nothing happens without a connection.
   tell(request) {
     if (this.#welcomed) this.#send(request);
@@ -125,7 +135,7 @@ export class Chat extends EventTarget {
     const { type, room } = message;
     if (EVENTS.includes(type) && !this.#isNew(message)) return;
     if (type === "welcome") this.#welcome();
-    if (type === "joined" && !this.last.has(room)) this.last.set(room, message.after);
+    if (type === "joined" && !(this.last.get(room) <= message.last)) this.last.set(room, message.after); // new, or begun anew
     if (type === "caught_up") this.settled.add(room);
     if (type === "left") this.#forget(room, message.why ?? "you left");
     if (type === "closing") this.#retryAfter = message.retry_after * 1000;

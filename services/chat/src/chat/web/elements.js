@@ -56,3 +56,13 @@ export function agreed(name) {
     box.addEventListener("close", () => resolve(box.returnValue && { private: $("make-private").checked }), { once: true });
   });
 }
+
+// Act on what was written in the field of a form, and empty it.
+export function onSubmit(form, field, act) {
+  $(form).addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = $(field).value.trim();
+    $(field).value = "";
+    act(text);
+  });
+}

@@ -42,7 +42,7 @@ function roomButton(room, current, pick) {
   button.dataset.room = room.name;
   button.setAttribute("aria-current", String(room === current));
   if (room.unread) {
-    button.append(make("span", { className: `badge${room.mentions ? " mention" : ""}` }, String(room.unread), make("span", { className: "hidden" }, " unread")));
+    button.append(make("span", { className: `badge${room.mentions ? " mention" : ""}` }, `${room.unread}${room.most}`, make("span", { className: "hidden" }, " unread")));
   }
   button.addEventListener("click", () => pick(room.name));
   return button;

@@ -2,7 +2,7 @@
 // selection and the place of a screen reader survive.
 import { $, linked, make, moment, shared } from "./elements.js";
 
-const MOST_SHOWN = 500, NEAR = 60; // events, pixels
+const NEAR = 60; // pixels
 const DID = {
   topic: (it) => (it.text ? `set the topic: ${it.text}` : "removed the topic"),
   invite: (it) => `invited ${it.user}`,
@@ -33,7 +33,7 @@ export class Log {
 
   show(room, unsettled) {
     this.#room = room;
-    room.forgetOldest(MOST_SHOWN);
+    room.forgetOldest();
     silently(() => $("messages").replaceChildren(...room.inOrder().map((event) => this.#line(event))));
     $("pending").replaceChildren();
     for (const { said, why } of unsettled) this.wait(said, why);
@@ -45,7 +45,7 @@ export class Log {
     if ("target" in event) return this.#replace(event.target);
     $("messages").append(this.#line(event));
     if (!this.#atEnd) return;
-    for (const { id } of this.#room.forgetOldest(MOST_SHOWN)) itemOf(id)?.remove();
+    for (const { id } of this.#room.forgetOldest()) itemOf(id)?.remove();
     $("older").hidden = !this.#room.more;
   }
 

@@ -1,5 +1,6 @@
 // What is known of a room. Nothing here touches the page.
 
+const MOST_KEPT = 500; // events
 const MODERATORS = ["moderator", "owner", "admin"];
 
 export class Room {
@@ -10,6 +11,7 @@ export class Room {
   more = false; // before the oldest event that is known here
   oldest = Infinity;
   unread = 0;
+  most = "";
   mentions = 0;
   counted = false; // the service has told on this connection how much is unread
   newAfter = 0; // the id after which an event is not in that count
@@ -36,14 +38,23 @@ export class Room {
     this.private = known.private;
     if (!known.member) return;
     this.unread = known.unread ?? 0;
+    this.most = known.more ? "+" : ""; // there may be more
     this.mentions = known.mentions ?? 0;
     this.counted = true;
   }
 
+  // If the room has fewer events than are known here, it began anew.
   enter(joined) {
     const { topic, role, last, after } = joined;
+    if (last < Math.max(0, ...this.events.keys())) this.#forget();
     if (this.oldest === Infinity) this.more = after > 0;
     Object.assign(this, { topic, role, private: joined.private, joined: true, newAfter: this.counted ? last : after });
+  }
+
+  #forget() {
+    this.events.clear();
+    this.edits.clear();
+    this.oldest = Infinity;
   }
 
   take(event) {
@@ -70,12 +81,13 @@ export class Room {
 
   read() {
     this.unread = this.mentions = 0;
+    this.most = "";
   }
 
   // The oldest of many can be fetched again.
-  forgetOldest(most) {
-    if (this.events.size <= most) return [];
-    const old = this.inOrder().slice(0, this.events.size - most);
+  forgetOldest() {
+    if (this.events.size <= MOST_KEPT) return [];
+    const old = this.inOrder().slice(0, this.events.size - MOST_KEPT);
     for (const { id } of old) this.events.delete(id);
     [this.oldest, this.more] = [this.inOrder()[0].id, true];
     return old;
