@@ -23,7 +23,8 @@ class Terminal:
             env=os.environ | {"XDG_STATE_HOME": str(state)},
         )  # fmt: skip
         self._lines: Queue[str] = Queue()
-        Thread(target=self._read, daemon=True).start()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout
@@ -49,6 +50,7 @@ class Terminal:
 
     def end(self) -> None:
         self.process.kill()
+        self._reader.join()  # before anybody else touches what it reads
         self.process.communicate()
 
 
