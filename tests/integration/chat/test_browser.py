@@ -1,102 +1,40 @@
-"""Two people in two real browsers: a message, typing, a file, and a kick."""
+"""Two people in two real browsers: a message, typing, a file, what is unread, an edit, and a kick."""
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
+from tests.integration.chat.window import Window, needs_browser, opened
 
-SECONDS = 20.0
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.timeout(180),
-    pytest.mark.skipif(
-        not (BROWSER and DRIVER),
-        reason="no Chromium here, so nobody opened the chat's page: apt-get install chromium chromium-driver",
-    ),
-]
-
-
-class Window:
-    """One browser, with somebody in front of it."""
-
-    def __init__(self, folder: Path) -> None:
-        options = webdriver.ChromeOptions()
-        options.binary_location = str(BROWSER)
-        for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
-                         "--window-size=1200,800", f"--user-data-dir={folder}"):  # fmt: skip
-            options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.driver = webdriver.Chrome(options, Service(str(DRIVER)))
-
-    def open(self, url: str) -> None:
-        """The page, as somebody sees it who was never here."""
-        self.driver.get(url)
-        self.driver.execute_script("localStorage.clear()")
-        self.driver.get(url)
-
-    def find(self, selector: str) -> Any:
-        return self.until(lambda: self.driver.find_element(By.CSS_SELECTOR, selector))
-
-    def texts(self, selector: str) -> list[str]:
-        script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)"
-        return list(self.driver.execute_script(script, selector))
-
-    def until[T](self, ask: Callable[[], T]) -> T:
-        return WebDriverWait(self.driver, SECONDS, 0.05).until(lambda driver: ask())
-
-    def sign_in(self, name: str) -> None:
-        self.find("#name").send_keys(name, Keys.ENTER)
-        self.until(lambda: self.texts("#state") == ["connected"])
-        self.until(lambda: self.texts("#room") == ["#general"])
-
-    def enter(self, room: str) -> None:
-        self.find("#enter-name").send_keys(room, Keys.ENTER)
-        self.until(lambda: self.texts("#room") == [f"#{room}"])
-
-    def say(self, text: str) -> None:
-        self.find("#text").send_keys(text, Keys.ENTER)
-
-    def messages(self) -> list[str]:
-        return self.texts("#messages .text")
-
-    def errors(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+pytestmark = [pytest.mark.timeout(180), needs_browser]
 
 
 @pytest.fixture(scope="module")
-def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Window, Window]]:
-    with ExitStack() as ends:
-        opened = [Window(tmp_path_factory.mktemp(name)) for name in ("one", "other")]
-        for window in opened:
-            ends.callback(window.driver.quit)
-        yield opened[0], opened[1]
+def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Window]]:
+    with opened(tmp_path_factory.mktemp("browsers"), 2) as windows:
+        yield windows
 
 
 @pytest.fixture
-def windows(browsers: tuple[Window, Window], replica: Any) -> tuple[Window, Window]:
+def windows(browsers: list[Window], replica: Any) -> list[Window]:
     for window in browsers:
         window.open(replica.url)
     return browsers
 
 
-def test_two_people_in_two_browsers(windows: tuple[Window, Window], tmp_path: Path, replica: Any) -> None:
+def test_two_people_in_two_browsers(windows: list[Window], tmp_path: Path, replica: Any) -> None:
     ann, bob = windows
     ann.sign_in("ann")
     bob.sign_in("bob")
     ann.enter("two-browsers")
     bob.enter("two-browsers")
-    bob.until(lambda: ann.texts("#people li > span:first-child") == ["ann", "bob"])
+    ann.sees("#people .who", "ann", "bob")
 
     ann.find("#text").send_keys("hel")
-    bob.until(lambda: bob.texts("#typing") == ["ann is typing…"])
+    bob.sees("#typing", "ann is typing…")
     ann.say("lo <b>bob</b>")
     bob.until(lambda: bob.messages() == ["hello <b>bob</b>"])
     ann.until(lambda: ann.messages() == ["hello <b>bob</b>"])
@@ -111,12 +49,96 @@ def test_two_people_in_two_browsers(windows: tuple[Window, Window], tmp_path: Pa
     assert (status, body) == (200, b"<script>alert(1)</script>")
 
     ann.say("/kick bob")
-    bob.until(lambda: bob.texts("#notice") == ["You are no longer in two-browsers: kick by ann."])
-    ann.until(lambda: ann.texts("#messages .event") == ["ann kicked bob"])
+    bob.sees("#notice", "You are no longer in two-browsers: kick by ann.")
+    ann.sees("#messages .event", "ann kicked bob")
     assert ann.errors() == bob.errors() == []
 
 
-def test_the_page_resumes_where_it_was(windows: tuple[Window, Window], replica: Any) -> None:
+def test_who_stops_typing_is_not_shown_as_typing(windows: list[Window]) -> None:
+    ann, bob = windows
+    ann.sign_in("ann-types")
+    bob.sign_in("bob-types")
+    ann.enter("typing")
+    bob.enter("typing")
+    ann.find("#text").send_keys("hm")
+    bob.sees("#typing", "ann-types is typing…")
+    bob.sees("#typing", "")
+
+
+def test_what_is_unread_is_counted_until_it_is_read(windows: list[Window]) -> None:
+    ann, bob = windows
+    ann.sign_in("ann-counts")
+    bob.sign_in("bob-counts")
+    ann.enter("counts")
+    ann.say("read by bob")
+    bob.enter("counts")
+    bob.until(lambda: bob.messages() == ["read by bob"])
+    bob.go("general")
+    ann.say("one")
+    ann.say("two, @bob-counts")
+    bob.until(lambda: bob.badge("counts") == ["2"])
+    assert bob.driver.title.startswith("(2) ")
+    bob.reload()
+    bob.until(lambda: bob.badge("counts") == ["2"])
+    bob.go("counts")
+    bob.until(lambda: bob.messages() == ["read by bob", "one", "two, @bob-counts"])
+    assert bob.badge("counts") == []
+    bob.go("general")  # which tells the service what was read
+    bob.reload()
+    bob.sees("#room", "#general")
+    ann.say("three")
+    bob.until(lambda: bob.badge("counts") == ["1"])
+
+
+def test_what_came_while_one_was_away_is_counted_once(windows: list[Window], replica: Any) -> None:
+    ann, bob = replica.guest("ann-tunnel", "tunnel"), windows[0]
+    ann.say("tunnel", "before")
+    bob.sign_in("bob-tunnel")
+    bob.enter("tunnel")
+    bob.go("general")
+    replica.kill()
+    bob.until(lambda: bob.texts("#state")[0].startswith(("reconnecting", "connecting")))
+    replica.start()
+    ann = replica.guest("ann-tunnel", "tunnel", token=ann.token)
+    bob.sees("#state", "connected")
+    for number in range(3):
+        ann.say("tunnel", f"missed {number}")
+    bob.until(lambda: bob.badge("tunnel") == ["3"])
+
+
+def test_who_does_not_look_has_not_read(windows: list[Window], replica: Any) -> None:
+    ann, bob = replica.guest("ann-looks", "looks"), windows[0]
+    bob.skip_long_waits()
+    bob.open(replica.url)
+    bob.sign_in("bob-looks")
+    bob.enter("looks")
+    bob.hide(True)
+    ann.until("presence", user="bob-looks", state="away")
+    ann.say("looks", "are you there?")
+    bob.until(lambda: bob.badge("looks") == ["1"])
+    bob.hide(False)
+    ann.until("presence", user="bob-looks", state="online")
+    assert bob.badge("looks") == []
+
+
+def test_what_one_said_can_be_said_otherwise(windows: list[Window]) -> None:
+    ann, bob = windows
+    ann.sign_in("ann-edits")
+    bob.sign_in("bob-edits")
+    ann.enter("edits")
+    bob.enter("edits")
+    ann.say("helo")
+    bob.until(lambda: bob.messages() == ["helo"])
+    ann.click("#messages .tools button:first-child")
+    ann.find("#text").send_keys("!", Keys.BACKSPACE, Keys.BACKSPACE, "lo", Keys.ENTER)
+    for window in windows:
+        window.until(lambda window=window: window.messages() == ["hello"])
+        assert window.texts("#messages .edited") == ["edited"]
+    ann.click("#messages .tools button:last-child")
+    bob.sees("#messages .gone", "taken back")
+
+
+def test_the_page_resumes_where_it_was(windows: list[Window], replica: Any) -> None:
     ann, bob = windows
     ann.sign_in("ann-again")
     bob.sign_in("bob-again")
@@ -127,7 +149,41 @@ def test_the_page_resumes_where_it_was(windows: tuple[Window, Window], replica: 
     replica.kill()
     bob.until(lambda: bob.texts("#state")[0].startswith(("reconnecting", "connecting")))
     ann.say("in the tunnel")
+    ann.say("/kick bob-again")
+    ann.sees("#notice", "Not connected: that was not sent.")
     replica.start()
     for window in windows:
-        window.until(lambda window=window: window.texts("#state") == ["connected"])
+        window.sees("#state", "connected")
         window.until(lambda window=window: window.messages() == ["before the tunnel", "in the tunnel"])
+    assert ann.texts("#pending li") == []
+
+
+def test_a_refused_message_is_not_said_later(windows: list[Window], replica: Any) -> None:
+    ann, bob = replica.guest("ann-mutes", "manners"), windows[0]
+    bob.sign_in("bob-muted")
+    bob.enter("manners")
+    ann.ask("command", "done", room="manners", verb="mute", user="bob-muted", seconds=600)
+    bob.say("rude words")
+    bob.until(lambda: "you are muted" in bob.texts("#pending .refused .error")[0])
+    ann.ask("command", "done", room="manners", verb="unmute", user="bob-muted")
+    replica.kill()
+    bob.until(lambda: bob.texts("#state")[0].startswith(("reconnecting", "connecting")))
+    replica.start()
+    bob.sees("#state", "connected")
+    bob.say("kind words")
+    bob.until(lambda: bob.messages() == ["kind words"])
+    bob.click("#pending .tools button:last-child")
+    assert bob.texts("#pending li") == []
+
+
+def test_who_writes_in_private_is_heard(windows: list[Window], replica: Any) -> None:
+    ann, bob = replica.guest("ann-psst"), windows[0]
+    bob.sign_in("bob-psst")
+    room = ann.join("@bob-psst")["room"]
+    for text in ("one", "two"):
+        ann.say(room, text)
+    bob.until(lambda: bob.badge(room) == ["2"])
+    assert bob.texts("#room") == ["#general"]
+    bob.go(room)
+    bob.sees("#room", "@ann-psst")
+    assert bob.messages() == ["one", "two"]

@@ -1,381 +1,292 @@
-// The page. What people wrote is only ever put in as text.
-import { Chat, upload } from "./client.js";
+// The page: what comes becomes known of a room, and is shown; what is done here becomes a request.
+import { Attention } from "./attention.js";
+import { Chat } from "./client.js";
+import { HELP, parse } from "./commands.js";
+import { Composer } from "./composer.js";
+import { $, agreed, make, onSubmit } from "./elements.js";
+import { showHead, showPeople, showRooms, showState, showTyping } from "./lists.js";
+import { Log } from "./log.js";
+import { Room } from "./rooms.js";
+import { remembered, signIn, signOut, upload } from "./service.js";
 
-const $ = (id) => document.getElementById(id);
-const TYPING_SHOWN = 6000, TYPING_SENT = 3000; // milliseconds
-const LOBBY = "general", MOST_SHOWN = 500;
-const rooms = new Map(); // by name: what is known of it, and its events by id
-let chat, current = null, typed = 0, atEnd = true;
+const TYPING_SHOWN = 6_000; // milliseconds
+const LOBBY = "general", NAME = /^(@[a-z][a-z0-9_-]{0,31}|[a-z0-9][a-z0-9_-]{0,63})$/;
+const rooms = new Map(), refused = new Map(), wanted = new Set(); // by name, by nonce, names
+let chat, attention, current = null;
 
-$("sign-in").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  try {
-    chat = await Chat.signIn($("name").value.trim());
-  } catch (error) {
-    $("sign-in-error").textContent = error.message;
-    $("sign-in-error").hidden = false;
-    return;
-  }
-  begin();
+const log = new Log({
+  edit: (event, text) => composer.edit(event, text),
+  remove: (event) => attempt(() => chat.ask({ type: "delete", room: event.room, id: event.id }, "ack")),
+  again: (said) => { dismiss(said); sayIn(said.room, said.text, said.file); },
+  dismiss,
 });
-$("name").value = localStorage.getItem("name") ?? "";
+const composer = new Composer({
+  say: (text) => { say(""); sayIn(current.name, text); },
+  edit: (event, text) => attempt(() => chat.ask({ type: "edit", room: event.room, id: event.id, text }, "ack")),
+  command: (text) => attempt(() => command(text)),
+  typing: () => current && chat.tell({ type: "typing", room: current.name }),
+  share: (file) => attempt(() => share(file, current.name)),
+});
 
-function begin() {
-  localStorage.setItem("name", chat.name);
+// ---- coming in
+
+async function comeIn(name) {
+  try {
+    chat = new Chat(name, await signIn(name));
+  } catch (error) {
+    return refuse(error);
+  }
   $("sign-in").hidden = true;
   $("chat").hidden = false;
-  $("me").textContent = chat.name;
-  const on = (type, act) => chat.addEventListener(type, ({ detail }) => act(detail));
-  on("state", showState);
-  on("welcome", welcomed);
-  on("joined", (it) => Object.assign(roomOf(it.room), { joined: true, topic: it.topic, role: it.role }));
-  on("caught_up", (it) => { showRooms(); if (it.room === current) show(it.room); });
-  for (const type of ["message", "edited", "deleted", "change"]) on(type, arrived);
-  on("left", left);
-  on("presence", presence);
-  on("typing", typing);
-  on("notice", noticed);
-  on("ack", (it) => settle(it.nonce));
-  on("error", (it) => { settle(null); if (!it.ref || it.code !== "malformed") say(it.detail, true); });
-  chat.connect();
+  $("me").textContent = name;
+  attention = new Attention(chat, () => { if (current) attention.read(current); drawRooms(); });
+  for (const [type, act] of Object.entries(HEARD)) chat.addEventListener(type, ({ detail }) => act(detail));
+  return chat.open();
 }
 
+function refuse(error) {
+  $("sign-in").hidden = false;
+  $("sign-in-error").textContent = error.message;
+  $("sign-in-error").hidden = false;
+}
+
+function start() {
+  const name = remembered();
+  $("sign-in").hidden = Boolean(name);
+  if (!name) return;
+  $("name").value = name;
+  comeIn(name);
+}
+
+// ---- what comes
+
+const HEARD = {
+  state: showState,
+  welcome: welcomed,
+  joined: (it) => {
+    const room = roomOf(it.room);
+    room.counted = wanted.delete(it.room) || room.counted;
+    const before = room.events.size;
+    room.enter(it);
+    if (before && !room.events.size && room === current) look(room); // it began anew
+  },
+  caught_up: caughtUp,
+  message: arrived,
+  edited: arrived,
+  deleted: arrived,
+  change: arrived,
+  left,
+  presence: (it) => { roomOf(it.room).setPerson(it.user, it.state, it.at); drawPeople(roomOf(it.room)); },
+  typing,
+  notice: noticed,
+  settled: ({ nonce }) => { refused.delete(nonce); log.settle(nonce); },
+  refused: notSaid,
+};
+
 function roomOf(name) {
-  if (!rooms.has(name)) {
-    rooms.set(name, { name, events: new Map(), edits: new Map(), people: new Map(), typing: new Map(), unread: 0, mentions: 0 });
-  }
+  if (!rooms.has(name)) rooms.set(name, new Room(name, chat.name));
   return rooms.get(name);
 }
 
 async function welcomed(welcome) {
-  for (const known of welcome.rooms) {
-    Object.assign(roomOf(known.room), { topic: known.topic, member: known.member, unread: known.unread ?? 0, mentions: known.mentions ?? 0 });
-  }
-  showRooms();
-  const wanted = welcome.rooms.filter((known) => known.member && !chat.last.has(known.room)).map((known) => known.room);
-  if (!current && !wanted.includes(LOBBY)) wanted.unshift(LOBBY);
-  for (const name of wanted) await enter(name, !current);
+  for (const room of rooms.values()) room.counted = false;
+  for (const known of welcome.rooms) roomOf(known.room).describe(known);
+  attention.repeat();
+  drawRooms();
+  if (!current) await attempt(() => enter(localStorage.getItem("room") || LOBBY));
+  if (!current) await attempt(() => enter(LOBBY));
+  takeRooms(welcome.rooms.filter((known) => known.member && !chat.last.has(known.room)));
+  await listRooms().catch(() => {});
 }
 
-async function enter(name, look = true) {
-  try {
-    const { room } = await chat.join(name);
-    chat.last.set(room, Math.max(chat.last.get(room) ?? 0, 0));
-    if (look) show(room);
-    return room;
-  } catch (error) {
-    say(error.message, true);
-    return null;
+function takeRooms(known) {
+  for (const one of known) {
+    if (one.room !== current?.name) roomOf(one.room).describe(one);
+    if (one.member) chat.join(one.room).catch(() => {}); // at the next welcome
   }
+}
+
+// The rooms one is in, and those one could join.
+async function listRooms() {
+  for await (const page of chat.pages("rooms", "room")) {
+    takeRooms(page.filter((known) => !known.member || !chat.last.has(known.room)));
+  }
+  drawRooms();
+}
+
+function caughtUp({ room }) {
+  if (room === current?.name) {
+    attention.read(current);
+    askPeople(current);
+  }
+  drawRooms();
 }
 
 function arrived(event) {
   const room = roomOf(event.room);
-  if (event.type === "edited") room.edits.set(event.target, event);
-  if (event.type === "deleted") room.edits.set(event.target, event);
-  room.events.set(event.id, event);
-  room.typing.delete(event.user);
-  if (event.type === "change" && event.verb === "topic") room.topic = event.text ?? "";
-  if (event.type === "change" && ["kick", "ban"].includes(event.verb) && event.user === chat.name) return; // `left` follows
-  if (event.room === current) {
-    showEvents(room);
-    showTyping(room);
-    showHead(room);
-    if (event.type === "change" || !room.people.has(event.user)) askPeople(room.name);
-    markRead(room);
-  } else if (event.type === "message" && event.user !== chat.name) {
-    room.unread += 1;
-    if (event.mentions?.includes(chat.name)) room.mentions += 1;
-    showRooms();
-  }
+  room.take(event);
+  stopTyping(room, event.user);
+  if (room !== current || document.hidden) room.count(event);
+  if (room === current) showArrived(room, event);
+  else room.forgetOldest();
+  drawRooms();
 }
 
-function left(event) {
-  const room = roomOf(event.room);
-  room.joined = false;
-  chat.last.delete(event.room);
-  say(`You are no longer in ${event.room}${event.why ? `: ${event.why} by ${event.by}` : ""}.`, Boolean(event.why));
-  if (event.room === current) {
-    const next = [...rooms.values()].find((other) => other.joined);
-    if (next) show(next.name);
-  }
-  showRooms();
-}
-
-function presence(event) {
-  const room = roomOf(event.room);
-  room.people.set(event.user, { ...room.people.get(event.user), user: event.user, state: event.state });
-  if (event.room === current) showPeople(room);
-}
-
-function typing(event) {
-  if (event.user === chat.name) return;
-  const room = roomOf(event.room);
-  clearTimeout(room.typing.get(event.user));
-  room.typing.set(event.user, setTimeout(() => { room.typing.delete(event.user); showTyping(room); }, TYPING_SHOWN));
-  showTyping(room);
-}
-
-function noticed(notice) {
-  if (notice.why === "invited") say(`${notice.from} invites you to ${notice.room}: join it on the left.`);
-  if (notice.why === "mention" && notice.room !== current) say(`${notice.from} mentions you in ${notice.room}.`);
-}
-
-function show(name) {
-  current = name;
-  const room = roomOf(name);
-  markRead(room);
+function showArrived(room, event) {
+  log.add(event);
   showHead(room);
-  showEvents(room, true);
-  showRooms();
-  showPeople(room);
+  attention.read(room);
+  if (chat.settled.has(room.name) && (event.type === "change" || !room.people.has(event.user))) askPeople(room);
+}
+
+function left({ room: name, why, by }) {
+  const room = roomOf(name);
+  room.joined = false;
+  if (room.private) rooms.delete(name);
+  say(`You are no longer in ${room.isPrivate ? room.title : name}${why ? `: ${why}${by ? ` by ${by}` : ""}` : ""}.`, Boolean(why));
+  if (room === current) look([...rooms.values()].find((other) => other.joined) ?? null);
+  drawRooms();
+}
+
+function typing({ room: name, user }) {
+  if (user === chat.name) return;
+  const room = roomOf(name);
+  clearTimeout(room.typing.get(user));
+  room.typing.set(user, setTimeout(() => stopTyping(room, user), TYPING_SHOWN));
+  if (room === current) showTyping(room);
+}
+
+function stopTyping(room, user) {
+  clearTimeout(room.typing.get(user));
+  if (room.typing.delete(user) && room === current) showTyping(room);
+}
+
+function noticed({ why, room, from }) {
+  if (why === "invited") say(`${from} invites you to #${room}.`, false, ["Join", () => attempt(() => enter(room))]);
+  if (why === "mention" && room !== current?.name) say(`${from} mentions you in #${room}.`, false, ["Go there", () => attempt(() => enter(room))]);
+}
+
+function notSaid({ said, why }) {
+  refused.set(said.nonce, { said, why });
+  if (said.room === current?.name) log.wait(said, why);
+  else say(`What you said in ${roomOf(said.room).title} was not sent: ${why}`, true);
+}
+
+// ---- what is done here
+
+// Whether it was done; if not, why is shown.
+async function attempt(act) {
+  try {
+    await act();
+    return true;
+  } catch (error) {
+    say(error.message, true);
+    return false;
+  }
+}
+
+async function enter(name) {
+  if (!NAME.test(name) && !rooms.has(name)) throw new Error("A room's name has lower-case letters, digits, - and _; @NAME is a private conversation.");
+  wanted.add(chat.named(name));
+  const { room } = await chat.join(name);
+  look(roomOf(room));
+}
+
+async function enterOrMake(name) {
+  try {
+    await enter(name);
+  } catch (error) {
+    if (error.code !== "unknown") throw error;
+    const answer = await agreed(name);
+    if (!answer) return;
+    await chat.ask({ type: "create", room: name, private: answer.private }, "created");
+    await enter(name);
+  }
+}
+
+function look(room) {
+  current = room;
+  $("main").hidden = !room;
+  $("chat").classList.remove("people");
+  if (!room) return;
+  localStorage.setItem("room", room.name);
+  const unsettled = [...[...chat.unacknowledged.values()].map(({ said }) => ({ said })), ...refused.values()];
+  log.show(room, unsettled.filter(({ said }) => said.room === room.name));
+  composer.clear();
+  showHead(room);
   showTyping(room);
-  askPeople(name);
+  attention.read(room);
+  drawRooms();
+  drawPeople(room);
+  askPeople(room);
   $("text").focus();
 }
 
-function markRead(room) {
-  room.unread = room.mentions = 0;
-  const last = chat.last.get(room.name);
-  if (last) chat.tell({ type: "read", room: room.name, id: last });
-}
-
-async function askPeople(name) {
+async function askPeople(room) {
+  const people = new Map();
   try {
-    const answer = await chat.ask({ type: "people", room: name }, "people");
-    roomOf(name).people = new Map(answer.people.map((person) => [person.user, person]));
-    if (name === current) showPeople(roomOf(name));
-  } catch { /* the connection was lost: it is asked again when it is back */ }
-}
-
-const titleOf = (name) => (name.includes("+") ? `@${name.split("+").find((one) => one !== chat.name) ?? name}` : `#${name}`);
-
-function showHead(room) {
-  $("room").textContent = titleOf(room.name);
-  $("topic").textContent = room.topic ?? "";
-  document.title = `${titleOf(room.name)} · Chat`;
-}
-
-function showState({ state, wait, why }) {
-  const words = { connected: "connected", connecting: "connecting", waiting: `reconnecting in ${wait?.toFixed(1)} s`, ended: `ended: ${why}` };
-  $("state").dataset.state = state;
-  $("state").textContent = words[state];
-}
-
-function showRooms() {
-  const known = [...rooms.values()].filter((room) => room.joined || !room.name.includes("+"));
-  known.sort((a, b) => Number(Boolean(b.joined)) - Number(Boolean(a.joined)) || a.name.localeCompare(b.name));
-  $("rooms").replaceChildren(...known.map((room) => {
-    const button = make("button", { type: "button", className: room.joined ? "" : "other" }, make("span", {}, titleOf(room.name)));
-    button.setAttribute("aria-current", String(room.name === current));
-    if (room.unread && room.name !== current) {
-      const badge = make("span", { className: `badge${room.mentions ? " mention" : ""}` }, String(room.unread));
-      badge.setAttribute("aria-label", `${room.unread} unread`);
-      button.append(badge);
-    }
-    button.addEventListener("click", () => (room.joined ? show(room.name) : enter(room.name)));
-    return make("li", {}, button);
-  }));
-}
-
-function showPeople(room) {
-  const order = { online: 0, away: 1, offline: 2 };
-  const people = [...room.people.values()].sort((a, b) => order[a.state] - order[b.state] || a.user.localeCompare(b.user));
-  $("people").replaceChildren(...people.map((person) => {
-    const seen = person.seen ? `last seen ${new Date(person.seen * 1000).toLocaleTimeString()}` : person.state;
-    const role = person.role && person.role !== "member" ? person.role : "";
-    const item = make("li", { title: seen }, make("span", {}, person.user), make("small", {}, role));
-    item.dataset.state = person.state;
-    item.append(make("span", { className: "hidden" }, ` is ${person.state}`));
-    return item;
-  }));
-}
-
-function showTyping(room) {
-  if (room.name !== current) return;
-  const names = [...room.typing.keys()];
-  $("typing").textContent = names.length ? `${names.join(", ")} ${names.length > 1 ? "are" : "is"} typing…` : "";
-}
-
-function showEvents(room, jump = false) {
-  if (atEnd || jump) forgetOldest(room);
-  const events = [...room.events.values()].sort((a, b) => a.id - b.id).filter((event) => ["message", "change"].includes(event.type));
-  const pending = [...chat.unacknowledged.values()].filter((said) => said.room === room.name);
-  $("messages").replaceChildren(...events.map((event) => line(room, event)), ...pending.map(pendingLine));
-  $("older").hidden = !events.length || Math.min(...room.events.keys()) <= 1;
-  if (atEnd || jump) toEnd();
-}
-
-// The oldest of many events can be fetched again: the button above them does.
-function forgetOldest(room) {
-  const ids = [...room.events.keys()].sort((a, b) => a - b);
-  for (const id of ids.slice(0, Math.max(0, ids.length - MOST_SHOWN))) room.events.delete(id);
-}
-
-function toEnd() {
-  $("log").scrollTop = $("log").scrollHeight;
-  atEnd = true;
-}
-
-// Who looks at the newest message goes on to, also when there is less place for it.
-$("log").addEventListener("scroll", () => { atEnd = $("log").scrollHeight - $("log").scrollTop - $("log").clientHeight < 60; });
-new ResizeObserver(() => { if (atEnd) toEnd(); }).observe($("log"));
-
-const DID = {
-  topic: (it) => (it.text ? `set the topic: ${it.text}` : "removed the topic"),
-  invite: (it) => `invited ${it.user}`,
-  kick: (it) => `kicked ${it.user}`,
-  ban: (it) => `banned ${it.user} for ${it.seconds} s`,
-  unban: (it) => `lets ${it.user} in again`,
-  mute: (it) => `muted ${it.user} for ${it.seconds} s`,
-  unmute: (it) => `lets ${it.user} speak again`,
-  slow: (it) => (it.seconds ? `allows one message in ${it.seconds} s` : "ended the slow mode"),
-  announce: (it) => `announces: ${it.text}`,
-  role: (it) => `made ${it.user} ${it.text}`,
-  close: () => "closed the room",
-};
-
-function line(room, event) {
-  if (event.type === "change") {
-    return make("li", { className: `event ${event.verb}` }, `${event.by} ${DID[event.verb]?.(event) ?? event.verb}`);
+    for await (const page of chat.pages("people", "user", { room: room.name })) for (const person of page) people.set(person.user, person);
+  } catch {
+    return; // the connection was lost: it is asked again when it is back
   }
-  const change = room.edits.get(event.id), mine = event.user === chat.name;
-  const gone = change?.type === "deleted";
-  const item = make("li", { className: mine ? "mine" : "" },
-    make("span", { className: "who" }, event.user),
-    make("time", { dateTime: new Date(event.at * 1000).toISOString() }, new Date(event.at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })),
-    make("div", { className: gone ? "gone" : "text" }, gone ? "taken back" : change?.text ?? event.text));
-  if (event.file && !change && event.text === event.file.name) item.lastChild.remove(); // the link says it
-  item.dataset.id = event.id;
-  if (event.mentions?.includes(chat.name)) item.classList.add("mentioned");
-  if (change?.type === "edited") item.append(make("span", { className: "edited" }, "edited"));
-  if (event.file && !gone) item.append(fileLink(event.file));
-  if (!gone && (mine || ["moderator", "owner", "admin"].includes(room.role))) item.append(tools(room, event, mine));
-  return item;
+  room.people = people;
+  drawPeople(room);
 }
 
-function pendingLine(said) {
-  return make("li", { className: "mine pending" }, make("span", { className: "who" }, chat.name), make("div", { className: "text" }, said.text));
+function sayIn(room, text, file) {
+  const said = chat.say(room, text, file);
+  if (room !== current?.name) return;
+  log.wait(said);
+  log.toEnd();
 }
 
-function fileLink(file) {
-  const size = file.size < 1024 ? `${file.size} B` : file.size < 1048576 ? `${Math.round(file.size / 1024)} KB` : `${(file.size / 1048576).toFixed(1)} MB`;
-  return make("a", { className: "file", href: `/v1/files/${encodeURIComponent(file.id)}`, download: file.name }, `${file.name} (${size})`);
+function dismiss(said) {
+  refused.delete(said.nonce);
+  log.settle(said.nonce);
 }
 
-function tools(room, event, mine) {
-  const box = make("span", { className: "tools" });
-  const add = (label, request) => {
-    const button = make("button", { type: "button" }, label);
-    button.addEventListener("click", async () => {
-      const full = request();
-      if (full) await chat.ask({ room: room.name, id: event.id, ...full }, "ack").catch((error) => say(error.message, true));
-    });
-    box.append(button);
-  };
-  if (mine) add("edit", () => { const text = prompt("Say instead:", event.text); return text ? { type: "edit", text } : null; });
-  add("delete", () => ({ type: "delete" }));
-  return box;
+async function share(file, room) {
+  say(`Sharing ${file.name}…`);
+  const { id } = await upload(chat.token, file);
+  say("");
+  sayIn(room, file.name, id);
 }
-
-function settle() {
-  if (current) showEvents(roomOf(current));
-}
-
-function say(text, wrong = false) {
-  $("notice").textContent = text;
-  $("notice").classList.toggle("error", wrong);
-}
-
-function make(tag, properties, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-
-const HELP = "/topic TEXT · /invite NAME · /kick NAME · /ban NAME SECONDS · /unban NAME · /mute NAME SECONDS · /unmute NAME · /slow SECONDS · /announce TEXT · /role NAME ROLE · /close · /leave · /away · /back";
 
 async function command(text) {
-  const [verb, ...words] = text.slice(1).split(/\s+/);
-  const rest = words.join(" ");
+  say("");
+  const [verb, name = ""] = text.slice(1).trim().split(/\s+/);
   if (verb === "help") return say(HELP);
-  if (verb === "leave") return chat.ask({ type: "leave", room: current }, "left");
-  if (verb === "away" || verb === "back") return chat.tell({ type: "away", away: verb === "away" });
-  const about = ["topic", "announce"].includes(verb) ? { text: rest }
-    : verb === "slow" ? { seconds: Number(words[0] ?? 0) }
-    : verb === "close" ? {}
-    : { user: words[0] };
-  if (verb === "role") about.text = words[1] ?? "";
-  if (verb === "ban" || verb === "mute") about.seconds = Number(words[1] ?? 600);
-  await chat.ask({ type: "command", room: current, verb, ...about }, "done");
+  if (verb === "join") return enterOrMake(name.replace(/^#/, ""));
+  if (verb === "leave") return chat.ask({ type: "leave", room: current.name }, "left");
+  if (verb === "away" || verb === "back") return attention.away(verb === "away");
+  return chat.ask({ ...parse(text), room: current.name }, "done");
 }
 
-$("say").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const text = $("text").value.trim();
-  if (!text || !current) return;
-  $("text").value = "";
-  say("");
-  if (!text.startsWith("/")) {
-    chat.say(current, text);
-    return showEvents(roomOf(current), true);
-  }
-  try {
-    await command(text);
-  } catch (error) {
-    say(error.message, true);
-  }
-});
+// ---- the page itself
 
-$("text").addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    $("say").requestSubmit();
-  }
-});
+function say(text, wrong = false, [label, act] = []) {
+  $("notice").classList.toggle("error", wrong);
+  $("notice").replaceChildren(text);
+  if (!label) return;
+  const button = make("button", { type: "button" }, label);
+  button.addEventListener("click", () => { say(""); act(); });
+  $("notice").append(" ", button);
+}
 
-$("text").addEventListener("input", () => {
-  const now = Date.now();
-  if (current && now - typed > TYPING_SENT && !$("text").value.startsWith("/")) {
-    typed = now;
-    chat.tell({ type: "typing", room: current });
-  }
-});
+const drawRooms = () => showRooms(rooms.values(), current, (name) => attempt(() => enter(name)));
+const drawPeople = (room) => { if (room === current) showPeople(room, (name) => attempt(() => enter(name))); };
 
-$("file").addEventListener("change", async () => {
-  const [file] = $("file").files;
-  $("file").value = "";
-  if (!file || !current) return;
-  say(`Sharing ${file.name}…`);
-  try {
-    const { id } = await upload(chat.token, file);
-    chat.say(current, file.name, id);
-    say("");
-  } catch (error) {
-    say(error.message, true);
-  }
-});
-
-$("enter").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const name = $("enter-name").value.trim().toLowerCase().replace(/^#/, "");
-  $("enter-name").value = "";
-  try {
-    if (!name.startsWith("@") && !rooms.has(name)) await chat.ask({ type: "create", room: name }, "created").catch(() => null);
-    await enter(name);
-  } catch (error) {
-    say(error.message, true);
-  }
-});
-
-$("older").addEventListener("click", async () => {
-  const room = roomOf(current), height = $("log").scrollHeight;
-  const answer = await chat.ask({ type: "history", room: current, before: Math.min(...room.events.keys()), limit: 50 }, "history");
-  for (const event of answer.items) {
-    if (["edited", "deleted"].includes(event.type) && !room.edits.has(event.target)) room.edits.set(event.target, event);
-    room.events.set(event.id, event);
-  }
-  atEnd = false;
-  showEvents(room);
-  $("log").scrollTop = $("log").scrollHeight - height;
-});
+$("sign-in").addEventListener("submit", (event) => { event.preventDefault(); comeIn($("name").value.trim()); });
+onSubmit("enter", "enter-name", (name) => attempt(() => enterOrMake(name.toLowerCase().replace(/^#/, ""))));
+onSubmit("invite", "invite-name", (name) => attempt(() => command(`/invite ${name.toLowerCase()}`)));
+$("enter-name").addEventListener("focus", () => listRooms().catch(() => {})); // those of before will do
+$("older").addEventListener("click", () => attempt(async () => {
+  const room = current;
+  room.takePage(await chat.ask({ type: "history", room: room.name, before: room.oldest, limit: 50 }, "history"));
+  if (room === current) log.addOlder();
+}));
+$("sign-out").addEventListener("click", () => { signOut(); location.reload(); });
+$("back").addEventListener("click", () => location.reload());
+$("show-people").addEventListener("click", () => $("chat").classList.add("people"));
+$("hide-people").addEventListener("click", () => $("chat").classList.remove("people"));
+start();
