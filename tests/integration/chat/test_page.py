@@ -46,11 +46,11 @@ def test_a_room_is_made_only_if_one_wants_it(window: Window) -> None:
     assert window.texts("#room") == ["#general"]
     window.ask_for("My Room")
     window.until(lambda: window.texts("#notice")[0].startswith("A room's name has"))
-    window.enter("tea")
+    window.enter("cocoa")
     window.go("general")
     window.ask_for("general")  # where one is
-    window.ask_for("tea")  # where one has been
-    window.sees("#room", "#tea")
+    window.ask_for("cocoa")  # where one has been
+    window.sees("#room", "#cocoa")
     assert window.errors() == []
 
 
