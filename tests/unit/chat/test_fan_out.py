@@ -1,15 +1,15 @@
 """A large room is written to in parts, between which others have the loop; nobody's frames know of it."""
 
 import asyncio
-from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.contract import Batch, Frame, Gone, Limits, Ports
-from chat.engine import Hub, room
+from chat.engine import Hub
+from chat.engine.room import PARTS
 
-PEOPLE = 9
+PEOPLE, LIMITS = 9, Limits()
 WHO = st.integers(0, PEOPLE - 1)
 STEPS = st.lists(
     st.one_of(
@@ -46,7 +46,7 @@ class Play:
     """A hub whose rooms of nine have four parts, and what each of nine people should have got."""
 
     def __init__(self) -> None:
-        self.hub = Hub(Ports(), Limits())
+        self.hub = Hub(Ports(), Limits(part=2))
         self.people = [Reader(number) for number in range(PEOPLE)]
         self.inside: set[Reader] = set()
         self.due = dict.fromkeys(self.people, b"")
@@ -103,19 +103,18 @@ def test_each_gets_everything_from_joining_to_leaving_in_order(
         for reader, due in there.due.items():
             assert due.startswith(reader.got) if reader.gone else reader.got == due
 
-    with patch.object(room, "SMALLEST", 2):
-        asyncio.run(play())
+    asyncio.run(play())
 
 
 def test_others_have_the_loop_while_a_large_room_is_written_to() -> None:
     async def play() -> list[int]:
-        hub, readers = Hub(Ports(), Limits()), [Reader(number) for number in range(4 * room.SMALLEST)]
+        hub, readers = Hub(Ports(), LIMITS), [Reader(number) for number in range(PARTS * LIMITS.part)]
         for reader in readers:
             hub.connect(reader)
             hub.join(reader, "tea")
         hub.publish("tea", Frame(b"one"))
         reached = []
-        for _ in range(2 * room.PARTS):
+        for _ in range(2 * PARTS):
             await asyncio.sleep(0)
             if len(reached) == 1:
                 hub.publish("tea", Frame(b"two"))  # what comes meanwhile comes afterwards
@@ -124,13 +123,12 @@ def test_others_have_the_loop_while_a_large_room_is_written_to() -> None:
         assert {reader.got for reader in readers} == {b"onetwo"}
         return reached
 
-    part = room.SMALLEST
-    assert asyncio.run(play()) == [part * turn for turn in range(1, 9)]
+    assert asyncio.run(play()) == [LIMITS.part * turn for turn in range(1, 2 * PARTS + 1)]
 
 
 def test_a_small_room_is_written_to_at_once() -> None:
     async def play() -> set[bytes]:
-        hub, readers = Hub(Ports(), Limits()), [Reader(number) for number in range(room.SMALLEST)]
+        hub, readers = Hub(Ports(), LIMITS), [Reader(number) for number in range(2 * LIMITS.part - 1)]
         for reader in readers:
             hub.connect(reader)
             hub.join(reader, "tea")

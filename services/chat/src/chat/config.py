@@ -49,6 +49,7 @@ class Settings(ServiceSettings):
     def limits(self) -> Limits:
         return Limits(
             queue=self.chat_queue,
+            part=50 if self.chat_durable else 250,  # without Redis nothing is under way meanwhile
             heartbeat=self.chat_heartbeat,
             patience=self.chat_patience,
             linger=self.chat_linger,

@@ -44,13 +44,15 @@ class Batch:
 class Limits:
     """The bounds a hub keeps, in bytes and seconds.
 
-    `queue`: what may wait in the hub for one client, beyond what its connection has taken. `batch`: about
-    how much is written at once to a client that was slow. `heartbeat`: how long a client may be silent
-    before it is asked; `patience`: how long it may then take to answer. `linger`: how long after its last
-    connection a user stays online."""
+    `queue`: what may wait in the hub for one client, beyond what its connection has taken. `batch`: about how
+    much is written at once to a client that was slow. `part`: how many clients of a room are worth a pause,
+    in which the loop does what has become ready, before others are written to. `heartbeat`: how long a client
+    may be silent before it is asked; `patience`: how long it may then take to answer. `linger`: how long
+    after its last connection a user stays online."""
 
     queue: int = 256 * 1024
     batch: int = 64 * 1024
+    part: int = 50
     heartbeat: float = 20.0
     patience: float = 10.0
     linger: float = 3.0

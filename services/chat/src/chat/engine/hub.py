@@ -131,7 +131,7 @@ class Hub(Contract):
         return client
 
     def _enter(self, client: Client, name: str) -> None:
-        room = self._rooms.setdefault(name, Room())
+        room = self._rooms.setdefault(name, Room(self._limits.part))
         self._flush_room(room)
         if client.connection in self._clients:
             client.rooms.add(name)

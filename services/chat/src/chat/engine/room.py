@@ -7,10 +7,7 @@ from chat.contract import Batch, Connection, Frame
 from chat.core.frames import batch
 from chat.engine.outbox import Outbox
 
-PARTS, SMALLEST = (
-    4,
-    50,
-)  # so a room of thousands has the loop for a quarter of its writes, and a small one for all
+PARTS = 4  # so a room of thousands has the loop for a quarter of its writes
 
 
 class Client:
@@ -27,11 +24,12 @@ class Client:
 class Room:
     """What is published gathers in `turn`, becomes what is `written`, and goes to one part of the room after the
     other; what comes meanwhile is the next to be written. The parts are the same tuples until somebody comes or
-    goes."""
+    goes, none of them smaller than `smallest`, unless all are fewer."""
 
-    __slots__ = ("_left", "_parts", "clients", "together", "turn", "written")
+    __slots__ = ("_left", "_parts", "_smallest", "clients", "together", "turn", "written")
 
-    def __init__(self) -> None:
+    def __init__(self, smallest: int) -> None:
+        self._smallest = smallest
         self.clients: dict[Connection, Client] = {}
         self.turn: list[Frame] = []
         self.written: list[Frame] = []
@@ -58,12 +56,12 @@ class Room:
         if not self._left:
             self.written, self.turn = self.turn, []
             self.together = batch(self.written)
-            self._parts = self._parts or _divide(tuple(self.clients))
+            self._parts = self._parts or _divide(tuple(self.clients), self._smallest)
             self._left = list(reversed(self._parts))
         part = self._left.pop() if self._left else ()
         return part if self._parts else [one for one in part if one in self.clients]
 
 
-def _divide(everybody: Sequence[Connection]) -> tuple[tuple[Connection, ...], ...]:
-    parts = min(PARTS, -(-len(everybody) // SMALLEST))
-    return tuple(batched(everybody, -(-len(everybody) // parts))) if parts else ()
+def _divide(everybody: Sequence[Connection], smallest: int) -> tuple[tuple[Connection, ...], ...]:
+    parts = min(PARTS, max(1, len(everybody) // smallest))
+    return tuple(batched(everybody, max(1, -(-len(everybody) // parts))))
