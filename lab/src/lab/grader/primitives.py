@@ -59,7 +59,7 @@ class Thread(Ours, interleave_test.Thread, real=threading.Thread):
             _here.thread = self
             work()
 
-        self.run = run  # type: ignore[method-assign]
+        self.run = run  # type: ignore[method-assign]  # the library calls `run`
         super().start()
 
 
@@ -100,7 +100,7 @@ class Lock(Ours, interleave_test.Lock, real=threading.Lock):
 
     def _cond_release(self, scheduler: Any) -> None:
         _strategy().released(_me())
-        super()._cond_release(scheduler)  # type: ignore[no-untyped-call]
+        super()._cond_release(scheduler)  # type: ignore[no-untyped-call]  # it has no types
 
 
 class RLock(Ours, interleave_test.RLock, real=threading.RLock):
@@ -117,7 +117,7 @@ class RLock(Ours, interleave_test.RLock, real=threading.RLock):
         super().release()
 
     def _cond_release(self, scheduler: Any) -> int:
-        times: int = super()._cond_release(scheduler)  # type: ignore[no-untyped-call]
+        times: int = super()._cond_release(scheduler)  # type: ignore[no-untyped-call]  # it has no types
         _strategy().released(_me(), times)
         return times
 
