@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Union
 
@@ -43,6 +43,12 @@ class Guest:
 
     def send(self, type: str, **body: object) -> None:
         self.socket.send(json.dumps({"type": type, **body}))
+
+    def insist(self, *messages: str) -> None:
+        """Send these, as far as the service lets it: it may end the connection amid them."""
+        with suppress(ConnectionClosed):
+            for message in messages:
+                self.socket.send(message)
 
     def next(self, within: float = 10.0) -> Json:
         message: Json = validated(self.socket.recv(within))
