@@ -57,7 +57,7 @@ is_new_enough .venv/bin/python || { rm -rf .venv && "$python" -m venv .venv; }
 echo "Installing into .venv with $(.venv/bin/python --version) ..."
 install_uv
 export VIRTUAL_ENV="$PWD/.venv"
-.venv/bin/uv pip sync --quiet --require-hashes --allow-empty-requirements requirements.lock ||
+.venv/bin/uv pip sync --quiet --compile-bytecode --require-hashes --allow-empty-requirements requirements.lock ||
     give_up "The lab could not install what requirements.lock names (see above): is a package index reachable? Then run: make setup"
 set --
 for package in $own_packages; do set -- "$@" -e "$package"; done
