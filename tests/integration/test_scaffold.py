@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command import LAB
 from tests.ports import free_port
 
 from lab.challenges import Challenge, find, home, installed
@@ -31,14 +32,13 @@ from lab.scaffold.names import Names, named
 from lab.scaffold.template import KINDS, rendered
 
 ROOT = Path(__file__).parents[2]
-LAB = [sys.executable, "-m", "lab"]
 UV = Path(sys.executable).with_name("uv")
 PATIENCE = 30.0  # seconds until something that should happen is missed
 pytestmark = pytest.mark.timeout(240)
 
 
 def lab_new(*arguments: str, folder: Path) -> tuple[int, str]:
-    done = subprocess.run([*LAB, "new", *arguments], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([LAB, "new", *arguments], cwd=folder, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -111,14 +111,14 @@ def test_every_check_rejects_somebody_and_has_hints(stranger: Challenge) -> None
 
 def test_the_command_grades_it(stranger: Challenge, tmp_path: Path) -> None:
     (first, *_) = checks_of(stranger)
-    command = [*LAB, "check", "X7", "-e", "reference", "--only", first.name, "--json"]
+    command = [LAB, "check", "X7", "-e", "reference", "--only", first.name, "--json"]
     done = subprocess.run(command, capture_output=True, cwd=tmp_path)
     assert (done.returncode, json.loads(done.stdout)["verdict"]) == (0, "pass")
 
 
 def test_a_learner_begins_and_tries_it(stranger: Challenge, tmp_path: Path) -> None:
     own = {"LAB_WORKSPACE": str(tmp_path), "LAB_PROGRESS": str(tmp_path / "progress.json")}
-    begun = subprocess.run([*LAB, "start", "X7"], capture_output=True, text=True, env=os.environ | own)
+    begun = subprocess.run([LAB, "start", "X7"], capture_output=True, text=True, env=os.environ | own)
     assert (begun.returncode, "What to build" in begun.stdout) == (0, True)
     file = tmp_path / f"{stranger.module}.py"
     tried = subprocess.run([sys.executable, file], capture_output=True, text=True)
@@ -133,7 +133,7 @@ def test_its_claim_is_put_to_the_test(stranger: Challenge) -> None:
     if stranger.category != "Threading":
         assert [one.name for one in experiments_of(stranger)] == ["workers"]
         return
-    done = subprocess.run([*LAB, "experiment", "X7", "workers", "--json"], capture_output=True, text=True)
+    done = subprocess.run([LAB, "experiment", "X7", "workers", "--json"], capture_output=True, text=True)
     findings = json.loads(done.stdout)["findings"]
     assert [len(one["measured"]) for one in findings] == [6, 6], done.stderr
     assert all(min(one["measured"]) >= one["low"] for one in findings)  # nobody is faster than the waiting

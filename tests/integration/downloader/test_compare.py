@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.command import LAB
 
 from lab.cli import main
 from lab.compare.rounds import compare
@@ -97,9 +98,7 @@ def test_an_engine_that_blocks_the_service_is_left_out_and_the_rest_goes_on(
 def test_after_an_end_from_outside_the_engine_before_runs_again(
     service: "Downloader", patience: Callable[..., Any]
 ) -> None:
-    # Not `python -m lab`: if the signal comes amid an import's exec, that one ends by SIGINT instead of with 130.
-    lab = Path(sys.executable).with_name("lab")
-    command = [lab, *["compare", "T1", "--engines", "reference", "--seconds", "2", "--rounds", "50"]]
+    command = [LAB, *["compare", "T1", "--engines", "reference", "--seconds", "2", "--rounds", "50"]]
     process = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         patience(lambda: engine_of(service) == "reference")

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from tests.command import LAB
 
 if TYPE_CHECKING:
     from tests.integration.downloader.conftest import Downloader, Web
 
-PROGRAM = (sys.executable, "-c", "from lab.cli import main; main()", "load", "downloader")
+PROGRAM = (LAB, "load", "downloader")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.command import LAB
 
 from downloader.checks.web import Trouble
 from downloader.experiments import counter, jitter, tally, workers
@@ -187,9 +188,7 @@ def test_wrong_usage_is_told_and_exits_64(command: Run, arguments: list[str], wo
 
 
 def test_an_end_from_outside_leaves_no_process() -> None:
-    started = subprocess.Popen(
-        [sys.executable, "-m", "lab", "experiment", "T1", "workers"], stdout=subprocess.DEVNULL
-    )
+    started = subprocess.Popen([LAB, "experiment", "T1", "workers"], stdout=subprocess.DEVNULL)
     try:
         one, began, found = psutil.Process(started.pid), time.monotonic(), list[psutil.Process]()
         while len(found) < 3 and time.monotonic() < began + 30:  # an origin, a Valkey, a service

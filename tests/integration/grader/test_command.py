@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command import LAB
 
 from lab.challenges import Challenge
 from lab.cli import main
@@ -68,7 +69,7 @@ def test_exit_codes_and_words(lab: Lab, arguments: list[str], code: int, words: 
 def document(*arguments: str) -> dict[str, Any]:
     """What another process says."""
     asked = ["X1", "-e", "naive", "--json", "--only", "nothing_is_lost", *arguments]
-    done = subprocess.run([sys.executable, "-m", "lab", "check", *asked], capture_output=True)
+    done = subprocess.run([LAB, "check", *asked], capture_output=True)
     assert done.returncode == 1
     return dict(json.loads(done.stdout))
 

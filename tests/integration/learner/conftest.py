@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 from pexpect import TIMEOUT
 from pexpect.fdpexpect import fdspawn
+from tests.command import LAB
 
 from lab.cli import main
 
@@ -124,7 +125,7 @@ class Terminal:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lab", *arguments],
+            [LAB, *arguments],
             env=os.environ | {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "PYTHONUTF8": "1"},
             stdin=theirs,
             stdout=theirs,

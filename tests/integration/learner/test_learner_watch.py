@@ -4,13 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from tests.command import LAB
 
 if TYPE_CHECKING:
     from tests.integration.learner.conftest import Learner, Sit
@@ -123,9 +123,10 @@ def test_a_save_ends_the_round_before(learner: "Learner", sit: "Sit", starter: s
 
 def test_without_a_terminal_it_writes_lines(learner: "Learner", starter: str) -> None:
     learner.file.write_text(solved(starter))
-    command = [sys.executable, "-u", "-m", "lab", "watch", "X1"]
+    command = [LAB, "watch", "X1"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=buffered) as process:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(7)]
         process.send_signal(signal.SIGINT)

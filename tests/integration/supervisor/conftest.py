@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.command import LAB
 from tests.ports import free_port
 
 from lab.supervisor.state import Home
@@ -54,7 +54,7 @@ class Lab:
     """A lab in a folder of its own, with every process that works in that folder."""
 
     two_services = TWO_SERVICES
-    program = (sys.executable, "-c", "from lab.cli import main; main()")
+    program = (LAB,)
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
