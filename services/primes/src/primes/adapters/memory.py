@@ -113,19 +113,28 @@ class Rows:
                 self._memory, self._name = _attached(name), name
         return self._memory is not None
 
+    def known(self, tile: Tile) -> bool:
+        """Whether its part is on the board already."""
+        assert self._memory is not None
+        return bytes(view(self._memory)[_ready(tile)]) == READY
+
     def write(self, tile: Tile, part: Part) -> None:
         """Once it is ready a row never changes: whoever comes later has computed the same."""
         assert self._memory is not None
-        start, row, rows = tile.index * SIZE, pack(part), view(self._memory)
-        ready = slice(start, start + len(READY))
-        if bytes(rows[ready]) != READY:
-            rows[start + len(READY) : start + SIZE] = row[len(READY) :]
-            rows[ready] = READY
+        if not self.known(tile):
+            start, rows = tile.index * SIZE, view(self._memory)
+            rows[start + len(READY) : start + SIZE] = pack(part)[len(READY) :]
+            rows[_ready(tile)] = READY
 
     def close(self) -> None:
         if self._memory is not None:
             self._memory.close()
         self._memory, self._name = None, ""
+
+
+def _ready(tile: Tile) -> slice:
+    """Where its row says that it is one."""
+    return slice(tile.index * SIZE, tile.index * SIZE + len(READY))
 
 
 def view(memory: SharedMemory) -> memoryview:
