@@ -25,6 +25,12 @@ WRITE = """if redis.call('HEXISTS', KEYS[1], 'open') == 0 then return -1 end
 return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])"""
 TRY = """if redis.call('HEXISTS', KEYS[1], 'open') == 0 then return -1 end
 return redis.call('HINCRBY', KEYS[1], 'tried:' .. ARGV[1], 1)"""
+# By the clock of Redis, the only one that all machines share.
+REPORT = """local now = redis.call('TIME')
+return redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])"""
+HERE = """local now = redis.call('TIME')
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now[1] + now[2] / 1000000 - ARGV[1])
+return redis.call('ZRANGE', KEYS[1], 0, -1)"""
 WAKE = "wake"
 
 
@@ -69,11 +75,12 @@ class RedisBoard:
 
 
 class Telegraph:
-    """The worker's side: it writes parts and tells news. Raises RedisError: Celery then delivers again."""
+    """The worker's side: it writes parts and tells news. Raises RedisError: then the order's lease ends."""
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
         self._write, self._try = redis.register_script(WRITE), redis.register_script(TRY)
+        self._report = redis.register_script(REPORT)
 
     def attempt(self, order: Order) -> int:
         """How often this tile was begun so far, this time included; -1 when nobody wants it any more."""
@@ -95,7 +102,7 @@ class Telegraph:
 
     def report(self, worker: str, processes: int, kernel: str) -> None:
         """This worker is here. To be repeated within `CREW_SECONDS`."""
-        self._redis.zadd(CREW, {f"{processes}|{kernel}|{worker}": time.time()})
+        self._report([CREW], [f"{processes}|{kernel}|{worker}"])
 
     def leave(self, worker: str, processes: int, kernel: str) -> None:
         with suppress(RedisError):
@@ -111,6 +118,7 @@ class CeleryCrew:
     def __init__(self, redis: Any, send: Callable[[dict[str, Any], bool], None]) -> None:
         self._redis, self._send = redis, send
         self._size, self._asked = 0, 0.0
+        self._reported = redis.register_script(HERE)
         self.present = Presence(self._here, RedisError, CREW_SECONDS)
 
     def size(self) -> int:
@@ -118,13 +126,12 @@ class CeleryCrew:
         now = time.monotonic()
         if now - self._asked >= 1.0 or not self._asked:
             with available():
-                self._redis.zremrangebyscore(CREW, "-inf", time.time() - 2 * CREW_SECONDS)
                 self._size, self._asked = self._here(), now
         return self._size
 
     def _here(self) -> int:
-        reported = self._redis.zrangebyscore(CREW, time.time() - CREW_SECONDS, "+inf")
-        return sum(int(one.partition("|")[0]) for one in reported)
+        here = self._reported([CREW], [CREW_SECONDS])
+        return sum(int(one.partition("|")[0]) for one in here)
 
     def give(self, order: Order, deadly: bool = False) -> None:
         try:
