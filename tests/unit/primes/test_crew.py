@@ -123,7 +123,12 @@ def test_an_idle_crew_has_no_process_and_can_be_interrupted() -> None:
 
 def test_nobody_who_interrupts_waits_for_whoever_listens() -> None:
     crew = ProcessCrew(2)
-    ringing = threading.Thread(target=lambda: [crew.interrupt() for _ in range(5000)], daemon=True)
+
+    def ring() -> None:
+        for _ in range(5000):
+            crew.interrupt()
+
+    ringing = threading.Thread(target=ring, daemon=True)
     ringing.start()
     ringing.join(10)
     assert not ringing.is_alive()
@@ -138,6 +143,18 @@ def test_what_is_given_again_is_begun_in_turn() -> None:
         crew.give(Order(JOB.id, tile, attempt, board.name))
     heard = until(crew, lambda heard: len(of(heard, Happened.DONE)) == 4)
     assert [news.order.tile.index for news in of(heard, Happened.BEGAN)] == [1, 2, 3, 0]
+    crew.close()
+    board.close()
+
+
+def test_an_order_given_again_takes_the_place_of_one_that_waits() -> None:
+    """While its workers are silent, an engine gives the same tiles again with every lease."""
+    board, crew = memory_board(JOB, len(TILES)), ProcessCrew(1, "numpy")
+    for attempt in (1, 2, 3):
+        crew.give(Order(JOB.id, TILES[0], attempt, board.name))
+    crew.give(Order(JOB.id, TILES[1], 1, board.name))
+    heard = until(crew, lambda heard: any(news.order.tile == TILES[1] for news in of(heard, Happened.DONE)))
+    assert [news.order.attempt for news in of(heard, Happened.DONE)] == [3, 1]
     crew.close()
     board.close()
 

@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
@@ -78,8 +79,17 @@ class ProcessCrew:
     def give(self, order: Order, deadly: bool = False) -> None:
         """A `deadly` order kills its worker: a fault, to be seen on the dashboard."""
         self._hire()
+        if order.attempt > 1:
+            self._recall(order)
         self._queue(order).append((order, deadly))
         self._hand_out()
+
+    def _recall(self, order: Order) -> None:
+        """Take back what still waits of its earlier attempts, or the queue grows while nobody takes anything."""
+        for queue in (self._again, self._waiting):
+            for waiting, deadly in list(queue):
+                if replace(waiting, attempt=order.attempt) == order and waiting.attempt < order.attempt:
+                    queue.remove((waiting, deadly))
 
     def _queue(self, order: Order) -> deque[tuple[Order, bool]]:
         """Where it waits: leases reckon that orders are begun in turn, those given again before all others."""
