@@ -46,7 +46,8 @@ class MemoryBoard:
         """Again is harmless. A worker that still has the segment open writes where nobody looks."""
         if self._open:
             self._open = False
-            self._memory.unlink()  # first: a name without anybody who maps it would look left behind
+            with suppress(FileNotFoundError):  # somebody cleaned up: systemd does, when its user logs out
+                self._memory.unlink()  # first: a name without anybody who maps it would look left behind
             self._memory.close()
             if self._lock is not None:
                 os.close(self._lock)

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, RedisError
 from redis.retry import Retry
 
+from primes.adapters.bell import Bell
 from primes.adapters.presence import Presence
 from primes.contract import Job, News, Order, Part, Tile, Unavailable
 from primes.core.wire import decode_news, decode_part, encode_news, encode_order, encode_part, field_of
@@ -112,7 +113,7 @@ class Telegraph:
 class CeleryCrew:
     """The port `crew`. Orders are Celery tasks; news comes back through a list, and wakes who waits for it.
 
-    `send(order, deadly)` publishes a task; it raises what Celery raises. `present` never waits for Redis.
+    `send(order, deadly)` publishes a task; it raises what Celery raises. `present` and `interrupt` never wait.
     """
 
     def __init__(self, redis: Any, send: Callable[[dict[str, Any], bool], None]) -> None:
@@ -120,6 +121,7 @@ class CeleryCrew:
         self._size, self._asked = 0, 0.0
         self._reported = redis.register_script(HERE)
         self.present = Presence(self._here, RedisError, CREW_SECONDS)
+        self.interrupt = Bell(lambda: redis.rpush(NEWS, WAKE), RedisError)
 
     def size(self) -> int:
         """As the workers reported; asked at most once a second."""
@@ -145,10 +147,6 @@ class CeleryCrew:
             rest = self._redis.lpop(NEWS, BATCH) or []
         texts = [*([first[1]] if first else []), *rest]
         return [news for text in texts for news in _decoded(text)]
-
-    def interrupt(self) -> None:
-        with suppress(RedisError):
-            self._redis.rpush(NEWS, WAKE)
 
     def close(self) -> None:
         """The workers stay; orders that nobody has begun find their board, or do not."""
