@@ -1,14 +1,16 @@
 """The coordinator by itself, step by step on this thread: a crew that says what it is told to say."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
 from lab_kit.simulated import SimulatedClock
-from primes.checks.world import Boards, answer_of
-from primes.contract import Happened, Job, Limits, News, Order, Ports, State, Status
-from primes.engine.coordinator import Coordinator
+from primes.checks.world import Boards, Paper, answer_of, part_of
+from primes.contract import Happened, Job, Limits, News, Order, Part, Ports, State, Status, Tile, Unavailable
+from primes.core.plan import plan
+from primes.engine.coordinator import ABREAST, Coordinator
 from primes.engine.jobs import Jobs
 
 LIMITS = Limits(workers=2, tile=1000, lease=4.0, ahead=2)
@@ -114,3 +116,44 @@ def test_what_is_given_again_goes_before_what_waits(office: Office) -> None:
         office.step(News(Happened.ALIVE, again, "worker-1"))
         office.coordinator._ports.clock.sleep(1.0)
     assert {order.attempt for order in office.crew.orders[:-1]} == {1}
+
+
+def test_jobs_that_wait_hold_no_board(office: Office) -> None:
+    office.jobs.take_over([Job(0, 1000, id=f"job-{number}") for number in range(2 * ABREAST)])
+    office.step()
+    assert len(office.boards.open) == ABREAST
+
+
+def test_a_job_without_a_board_keeps_nobody_from_going_on(office: Office) -> None:
+    """As when the system has no descriptor left: those that go on give theirs back when they have ended."""
+
+    def opening(job: Job) -> None:
+        if JOB.id in office.boards.open:
+            raise Unavailable("no shared memory")
+
+    office.boards.opening = opening
+    office.jobs.accept(Job(0, 1000, id="next"))
+    assert office.end().state is State.DONE
+    assert office.jobs.find("next").state is State.DONE
+
+
+def test_a_board_that_did_not_answer_is_read_when_it_does(office: Office) -> None:
+    """What is on it is not computed again, although it could not be read at once."""
+    last = Job(0, 3000, id="last")
+    office.boards.parts[last.id] = {tile: part_of(tile) for tile in plan(last, LIMITS)}
+    answers = iter((False, True))
+
+    class Slow(Paper):
+        def read(self, tiles: Sequence[Tile]) -> Mapping[Tile, Part]:
+            if len(tiles) > 1 and not next(answers):
+                raise Unavailable("no answer")
+            return super().read(tiles)
+
+    office.coordinator._ports = replace(
+        office.coordinator._ports, board=lambda job, tiles: Slow(office.boards, job.id)
+    )
+    office.jobs.accept(last)
+    office.step()
+    office.step()
+    assert office.jobs.find(last.id).answer == answer_of(last)
+    assert {order.job for order in office.crew.orders} == {JOB.id}

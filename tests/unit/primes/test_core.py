@@ -58,6 +58,7 @@ def test_the_nth_prime_is_below_its_bound(rank: int, prime: int) -> None:
         (Job(0, 10**13 + 1), "10,000,000,000,000"),
         (Job(0, 10, Kind.NTH), "rank"),
         (Job(0, 10, rank=1), "rank"),
+        (Job(0, 2 * 10**13, Kind.NTH, 6 * 10**11), "prime number 600,000,000,000.*10,000,000,000,000"),
     ],
 )
 def test_a_refusal_says_the_limit(job: Job, limit: str) -> None:

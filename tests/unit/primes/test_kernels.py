@@ -1,11 +1,18 @@
 """Every kernel that can run here, against published numbers and against each other."""
 
 import random
+from contextlib import nullcontext
+from typing import Literal
 
 import numpy as np
 import pytest
 
+from lab_kit.faults import Faults
+from lab_kit.metrics import Metrics
+from primes.adapters.crews import Crews
+from primes.adapters.faults import FAULTS
 from primes.adapters.kernels import KERNELS, Kernel, KernelUnavailable, available, choose, measure
+from primes.config import Settings
 from primes.contract import Kind, Part, Tile
 
 PI = {10: 4, 100: 25, 10**3: 168, 10**4: 1229, 10**5: 9592, 10**6: 78_498, 10**7: 664_579}  # OEIS A006880
@@ -89,3 +96,17 @@ def test_what_is_asked_for_by_name_is_there_or_refused() -> None:
     assert available("numpy") == choose("numpy").name == "numpy"
     with pytest.raises(KernelUnavailable, match="no kernel 'abacus'"):
         choose("abacus")
+
+
+@pytest.mark.parametrize("crew", ["processes", "celery"])
+def test_a_service_whose_workers_would_have_no_kernel_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, crew: Literal["processes", "celery"]
+) -> None:
+    """Workers of its own would end as soon as they begin; those elsewhere have kernels of theirs."""
+    monkeypatch.setenv("PRIMESIEVE_LIBRARY", "/nowhere/libprimesieve.so")
+    settings = Settings(primes_kernel="primesieve", primes_crew=crew)
+    expected = pytest.raises(KernelUnavailable, match="primesieve") if crew == "processes" else nullcontext()
+    with expected:
+        Crews(settings, Metrics("primes"), Faults(*FAULTS))
+    with pytest.raises(KernelUnavailable, match="primesieve"):
+        available("primesieve")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ def test_what_is_in_use_is_not_swept_away() -> None:
     assert board.name not in sweep()
     used(board)
     assert not (FOLDER / board.name).exists()
+
+
+@needs_files
+def test_a_board_that_somebody_else_removed_is_closed_all_the_same() -> None:
+    """As systemd does when its user logs out (RemoveIPC): whoever closes it has other jobs to go on with."""
+    board = memory_board(Job(0, 10), 1)
+    (FOLDER / board.name).unlink()
+    board.close()
+    resource_tracker.unregister(f"/{board.name}", "shared_memory")
+    assert not [link for link in Path("/proc/self/fd").iterdir() if board.name in os.path.realpath(link)]
 
 
 def test_where_the_system_has_no_such_files_boards_work_too(

@@ -70,7 +70,7 @@ def build(settings: Settings) -> Service:
         return calculator
 
     host = EngineHost(build_engine, unfinished=lambda: desk.unfinished())
-    jobs = JobMetrics(metrics, lambda: host.name)
+    jobs = JobMetrics(metrics, settings.limits, lambda: host.name)
 
     def observe(record: Record) -> None:
         jobs.ended(record.status, (record.finished or 0.0) - record.created, crews.size)
@@ -168,10 +168,13 @@ class Routes:
         return Response(status_code=204)
 
     async def events(self, job_id: str) -> AsyncIterator[ServerSentEvent]:
-        """Progress as it changes, until the job has ended."""
+        """Progress as it changes, until the job has ended, or is deleted, which only an ended one can be."""
         last = None
         while True:
-            record = self._desk.look(job_id)
+            try:
+                record = self._desk.look(job_id)
+            except UnknownJob:
+                return
             if record.status != last:
                 last = record.status
                 yield ServerSentEvent(event=last.state, data=_shown(record))

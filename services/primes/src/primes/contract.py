@@ -201,8 +201,8 @@ class Board(Protocol):
 
 
 class Crew(Protocol):
-    """Workers, each a process, here or on other machines. They pull: whoever is free takes the oldest order, and
-    before all others one whose `attempt` is not the first, for somebody has lost time with it already.
+    """Workers, each a process, here or on other machines. They pull: whoever is free takes the oldest order, but
+    before all others the oldest whose `attempt` is not the first, for somebody has lost time with it already.
 
     For one thread, but for `interrupt`. A worker may die at any moment, with or without anybody hearing of it;
     another takes its place. Raises `Unavailable`.

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lab_kit.metrics import EngineMetrics, Metrics
-from primes.contract import Happened, Kind, News, Order, State, Stats, Status
+from primes.contract import Happened, Job, Kind, Limits, News, Order, State, Stats, Status
+from primes.core.plan import least
 from primes.core.tally import imbalance
 
 __all__ = ["OUTCOMES", "TILE_SECONDS", "EngineStats", "JobMetrics", "MeasuredCrew"]
@@ -35,13 +37,13 @@ class InnerCrew(Protocol):
 class JobMetrics:
     """How long users wait, and how well the last large job was spread, whatever engine runs."""
 
-    def __init__(self, metrics: Metrics, engine: Callable[[], str]) -> None:
-        self._service, self._engine = metrics.service, engine
+    def __init__(self, metrics: Metrics, limits: Limits, engine: Callable[[], str]) -> None:
+        self._service, self._limits, self._engine = metrics.service, limits, engine
         self._seconds = metrics.histogram(
             "primes_job_seconds", "From acceptance to the end", JOB_SECONDS, "kind", "outcome"
         )
-        self._imbalance = metrics.gauge("primes_imbalance", "Of the last job of many tiles")
-        self._speedup = metrics.gauge("primes_speedup", "Of the last job of many tiles")
+        self._imbalance = metrics.gauge("primes_imbalance", "Of the last large job")
+        self._speedup = metrics.gauge("primes_speedup", "Of the last large job")
         self._ideal = metrics.gauge("primes_speedup_ideal", "The workers it had")
 
     def begin(self, engine: str) -> None:
@@ -54,10 +56,14 @@ class JobMetrics:
     def ended(self, status: Status, seconds: float, workers: int) -> None:
         here = (self._service, self._engine())
         self._seconds.labels(*here, status.job.kind, status.state).observe(seconds)
-        if status.state is State.DONE and status.tiles >= 4 * max(1, workers) and status.seconds:
+        if status.state is State.DONE and self._large(status.job, workers) and status.seconds:
             self._imbalance.labels(*here).set(imbalance(status.busy))
             self._speedup.labels(*here).set(sum(status.busy.values()) / status.seconds)
             self._ideal.labels(*here).set(workers)
+
+    def _large(self, job: Job, workers: int) -> bool:
+        """Whether each worker could have several tiles, whatever the engine has made of it."""
+        return job.hi - job.lo >= 4 * max(1, workers) * least(job.hi, self._limits)
 
 
 class CrewMetrics:
@@ -87,7 +93,7 @@ class MeasuredCrew:
             reason: shared.redelivered.labels(*self._labels, reason) for reason in ("lost", "again")
         }
         self.known = 0
-        self.interrupt = inner.interrupt
+        self.interrupt, self.present = inner.interrupt, inner.present
         self._watch(inner.present)
 
     def _watch(self, present: Callable[[], int]) -> None:
@@ -117,6 +123,7 @@ class MeasuredCrew:
         self._wanted.add(order.job)
         if order.attempt > 1:
             self._reasons["lost"].inc()
+            self._end(replace(order, attempt=order.attempt - 1), "failed", "", 0.0)  # unheard, so far
 
     def news(self, timeout: float) -> Sequence[News]:
         found = self._inner.news(timeout)

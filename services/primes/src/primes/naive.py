@@ -4,6 +4,7 @@ It is right on a sunny day, and nothing ever dies in the author's tests.
 """
 
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -60,13 +61,16 @@ class PrimeCalculator:
         for tile in tiles:
             self.crew.give(Order(job.id, tile, 1, board.name))
         parts: list[tuple[int, Part]] = []
+        busy, began = defaultdict[str, float](float), self.ports.clock.monotonic()
         while len(parts) < len(tiles) and not self.stopping and not self.jobs[job.id].state.final:
             for news in self.crew.news(1.0):
                 if news.happened is Happened.DONE and news.order.job == job.id:
                     part = board.read([news.order.tile])[news.order.tile]
                     parts.append((news.order.tile.index, part))
                     self.counted += 1
-                    self._set(job, done=len(parts))
+                    busy[news.worker] += news.seconds
+                    seconds = self.ports.clock.monotonic() - began
+                    self._set(job, done=len(parts), busy=dict(busy), seconds=seconds)
         if len(parts) >= len(tiles):
             self._set(job, state=State.DONE, answer=self._answer(job, parts))
             self.ports.finished(self.jobs[job.id])

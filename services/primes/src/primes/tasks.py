@@ -28,7 +28,9 @@ __all__ = ["app", "main", "sender"]
 
 QUEUE = "lab.primes"
 FIRST, AGAIN = 3, 0  # Celery's priorities on Redis: the lowest number goes first
-VISIBILITY = 60.0  # seconds; the shortest of all apps on one broker wins, so it is set wherever it can be
+# Seconds, since a tile near 2^63 takes minutes, and must not be begun again meanwhile. The shortest of all apps on
+# one broker wins, so it is set wherever it can be.
+VISIBILITY = 3600.0
 LOOK = 0.5  # seconds between two looks at whether all children live
 MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
 

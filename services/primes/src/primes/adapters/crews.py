@@ -6,6 +6,7 @@ from typing import Any
 from lab_kit.faults import Faults
 from lab_kit.metrics import EngineMetrics, Metrics
 from primes.adapters.faults import FaultyCrew
+from primes.adapters.kernels import available
 from primes.adapters.memory import memory_board, sweep
 from primes.adapters.processes import ProcessCrew
 from primes.config import Settings
@@ -26,11 +27,12 @@ class Crews:
         self._client: Any = None
         if settings.primes_crew == "processes":
             sweep()
+            _require(settings.primes_kernel)
 
     @property
     def size(self) -> int:
-        """How many workers the crew of the moment has."""
-        return self._hired.known if self._hired else 0
+        """How many workers the crew of the moment has, whether its engine asks for that or not."""
+        return (self._hired.known or self._hired.present()) if self._hired else 0
 
     def hire(self, measured: EngineMetrics, engine: str) -> Crew:
         """A new crew for `engine`."""
@@ -70,6 +72,15 @@ class Crews:
 
         self._client = self._client or redis_client(self._settings.redis_url)
         return self._client
+
+
+def _require(kernel: str) -> None:
+    """Raise KernelUnavailable for one that cannot run here: its workers would end as soon as they begin.
+
+    Nothing is loaded for `auto`, for there is always one.
+    """
+    if kernel != "auto":
+        available(kernel)
 
 
 class _Watched:

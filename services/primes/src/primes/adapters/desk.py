@@ -116,9 +116,12 @@ class Desk:
                 self._told.notify_all()
 
     def _note(self, status: Status) -> None:
+        """An engine may tell of an end twice; the first one is the end."""
         with suppress(UnknownJob):
-            self._ending[status.job.id] = self._registry.find(status.job.id).now(status)
-            self._ended.put_nowait(status)
+            record = self._registry.find(status.job.id)
+            if status.job.id not in self._ending and not record.status.state.final:
+                self._ending[status.job.id] = record.now(status)
+                self._ended.put_nowait(status)
 
     async def _save(self, record: Record) -> None:
         pause = 0.1

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
-from primes.adapters.kernels import Kernel, measure
+from primes.adapters.kernels import Kernel, KernelUnavailable, measure
 from primes.adapters.remote import Telegraph
 from primes.contract import Happened, News, Order
 
@@ -39,7 +39,7 @@ class Labour:
         threading.Thread(target=self._beat, name="beat", daemon=True).start()
 
     def do(self, order: Order, deadly: bool = False) -> None:
-        """Compute, write once, tell. Raises RedisError, and then the order should be delivered again."""
+        """Compute, write once, tell. Raises RedisError: nothing is heard of the order then, and its lease ends."""
         attempt = self._telegraph.attempt(order)
         if attempt < 0:
             return self._count("unwanted", 0.0)
@@ -62,7 +62,7 @@ class Labour:
             kernel = self._kernel = self._kernel or self._make()
             began = time.perf_counter()
             part = measure(kernel, order.tile)
-        except (ValueError, MemoryError) as error:
+        except (ValueError, MemoryError, KernelUnavailable) as error:
             self._count("failed", 0.0)
             return self._tell(Happened.FAILED, order, reason=str(error))
         finally:

@@ -46,7 +46,8 @@ class MemoryBoard:
         """Again is harmless. A worker that still has the segment open writes where nobody looks."""
         if self._open:
             self._open = False
-            self._memory.unlink()  # first: a name without anybody who maps it would look left behind
+            with suppress(FileNotFoundError):  # somebody cleaned up: systemd does, when its user logs out
+                self._memory.unlink()  # first: a name without anybody who maps it would look left behind
             self._memory.close()
             if self._lock is not None:
                 os.close(self._lock)
@@ -113,19 +114,28 @@ class Rows:
                 self._memory, self._name = _attached(name), name
         return self._memory is not None
 
+    def known(self, tile: Tile) -> bool:
+        """Whether its part is on the board already."""
+        assert self._memory is not None
+        return bytes(view(self._memory)[_ready(tile)]) == READY
+
     def write(self, tile: Tile, part: Part) -> None:
         """Once it is ready a row never changes: whoever comes later has computed the same."""
         assert self._memory is not None
-        start, row, rows = tile.index * SIZE, pack(part), view(self._memory)
-        ready = slice(start, start + len(READY))
-        if bytes(rows[ready]) != READY:
-            rows[start + len(READY) : start + SIZE] = row[len(READY) :]
-            rows[ready] = READY
+        if not self.known(tile):
+            start, rows = tile.index * SIZE, view(self._memory)
+            rows[start + len(READY) : start + SIZE] = pack(part)[len(READY) :]
+            rows[_ready(tile)] = READY
 
     def close(self) -> None:
         if self._memory is not None:
             self._memory.close()
         self._memory, self._name = None, ""
+
+
+def _ready(tile: Tile) -> slice:
+    """Where its row says that it is one."""
+    return slice(tile.index * SIZE, tile.index * SIZE + len(READY))
 
 
 def view(memory: SharedMemory) -> memoryview:

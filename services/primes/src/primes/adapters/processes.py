@@ -11,11 +11,12 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
 from primes.adapters.confine import MEBIBYTES
-from primes.contract import Happened, News, Order
+from primes.contract import Happened, News, Order, Unavailable
 
 __all__ = ["ProcessCrew"]
 
@@ -52,40 +53,53 @@ class ProcessCrew:
 
     def __init__(self, workers: int, kernel: str = "auto", backlog: int = 2, memory: int = MEBIBYTES) -> None:
         self._workers, self._kernel, self._backlog, self._memory = workers, kernel, backlog, memory
-        self._waiting: deque[tuple[Order, bool]] = deque()
-        self._hands: list[_Hand] = []
+        self._again, self._waiting = deque[tuple[Order, bool]](), deque[tuple[Order, bool]]()
+        self._hands: dict[int, _Hand] = {}
         self._bell, self._button = socket.socketpair()
-        self._bell.setblocking(False)
+        for end in (self._bell, self._button):  # a bell that rings already need not be rung again
+            end.setblocking(False)
 
     def size(self) -> int:
         """Those that are ready; the first question lets them start."""
         self._hire()
-        return sum(hand.ready for hand in self._hands)
+        return sum(hand.ready for hand in self._hands.values())
 
     def present(self) -> int:
         """Those that live, ready or not. From any thread."""
-        return sum(hand.process.poll() is None for hand in list(self._hands))
+        return sum(hand.process.poll() is None for hand in list(self._hands.values()))
 
     def idle(self) -> bool:
         """Whether there is no order, neither in a queue nor in anybody's hands."""
-        return not self._waiting and not any(hand.orders for hand in self._hands)
+        return not self._again and not self._waiting and not any(hand.orders for hand in self._hands.values())
 
     def pids(self) -> list[int]:
         """The worker processes of this moment."""
-        return [hand.process.pid for hand in self._hands]
+        return [hand.process.pid for _, hand in sorted(self._hands.items())]
 
     def give(self, order: Order, deadly: bool = False) -> None:
         """A `deadly` order kills its worker: a fault, to be seen on the dashboard."""
         self._hire()
-        add = self._waiting.append if order.attempt == 1 else self._waiting.appendleft
-        add((order, deadly))
+        if order.attempt > 1:
+            self._recall(order)
+        self._queue(order).append((order, deadly))
         self._hand_out()
 
+    def _recall(self, order: Order) -> None:
+        """Take back what still waits of its earlier attempts, or the queue grows while nobody takes anything."""
+        for queue in (self._again, self._waiting):
+            for waiting, deadly in list(queue):
+                if replace(waiting, attempt=order.attempt) == order and waiting.attempt < order.attempt:
+                    queue.remove((waiting, deadly))
+
+    def _queue(self, order: Order) -> deque[tuple[Order, bool]]:
+        """Where it waits: leases reckon that orders are begun in turn, those given again before all others."""
+        return self._waiting if order.attempt == 1 else self._again
+
     def news(self, timeout: float) -> Sequence[News]:
-        pipes: list[Connection | socket.socket] = [hand.pipe for hand in self._hands]
+        pipes: list[Connection | socket.socket] = [hand.pipe for hand in self._hands.values()]
         ready = wait([*pipes, self._bell], timeout)
         found: list[News] = []
-        for slot, hand in enumerate(self._hands):
+        for slot, hand in list(self._hands.items()):
             if hand.pipe in ready:
                 found += self._heard(slot, hand)
         if self._bell in ready:
@@ -99,15 +113,20 @@ class ProcessCrew:
 
     def close(self) -> None:
         """Idle workers end by themselves when their pipes close; those at work are killed."""
-        for hand in self._hands:
+        for hand in self._hands.values():
             hand.end()
         self._hands.clear()
         self._bell.close()
         self._button.close()
 
     def _hire(self) -> None:
-        while len(self._hands) < self._workers:
-            self._hands.append(_Hand(len(self._hands), self._kernel, self._memory))
+        """Fill the empty places, as far as the system lets us. Raises Unavailable if nobody is there then."""
+        for slot in set(range(self._workers)) - set(self._hands):
+            try:
+                self._hands[slot] = _Hand(slot, self._kernel, self._memory)
+            except OSError as error:
+                if not self._hands:
+                    raise Unavailable(f"no worker can be started: {error}") from error
 
     def _heard(self, slot: int, hand: _Hand) -> Iterator[News]:
         try:
@@ -127,18 +146,22 @@ class ProcessCrew:
         """Only the order that it had begun is in doubt; those that waited in its pipe wait here again."""
         code = hand.process.wait()
         hand.end()
+        del self._hands[slot]
         orders = list(hand.orders)
-        self._hands[slot] = _Hand(slot, self._kernel, self._memory)
-        self._waiting.extendleft((order, False) for order in reversed(orders[1:]))
+        for order in reversed(orders[1:]):
+            self._queue(order).appendleft((order, False))
+        with suppress(Unavailable):  # whoever asks for the size hears of it; the loss is told all the same
+            self._hire()
         if orders:
             yield News(Happened.LOST, orders[0], hand.name, reason=f"its worker ended with code {code}")
 
     def _hand_out(self) -> None:
         """One order each, then a second: nobody waits for us, and nobody has two while others have none."""
         for held in range(self._backlog):
-            for hand in self._hands:
-                if self._waiting and hand.ready and len(hand.orders) <= held:
-                    hand.give(*self._waiting.popleft())
+            for hand in self._hands.values():
+                waiting = self._again or self._waiting
+                if waiting and hand.ready and len(hand.orders) <= held:
+                    hand.give(*waiting.popleft())
 
     def _silence(self) -> None:
         with suppress(BlockingIOError):

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, RedisError
 from redis.retry import Retry
 
+from primes.adapters.bell import Bell
 from primes.adapters.presence import Presence
 from primes.contract import Job, News, Order, Part, Tile, Unavailable
 from primes.core.wire import decode_news, decode_part, encode_news, encode_order, encode_part, field_of
@@ -25,6 +26,12 @@ WRITE = """if redis.call('HEXISTS', KEYS[1], 'open') == 0 then return -1 end
 return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])"""
 TRY = """if redis.call('HEXISTS', KEYS[1], 'open') == 0 then return -1 end
 return redis.call('HINCRBY', KEYS[1], 'tried:' .. ARGV[1], 1)"""
+# By the clock of Redis, the only one that all machines share.
+REPORT = """local now = redis.call('TIME')
+return redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])"""
+HERE = """local now = redis.call('TIME')
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now[1] + now[2] / 1000000 - ARGV[1])
+return redis.call('ZRANGE', KEYS[1], 0, -1)"""
 WAKE = "wake"
 
 
@@ -69,11 +76,12 @@ class RedisBoard:
 
 
 class Telegraph:
-    """The worker's side: it writes parts and tells news. Raises RedisError: Celery then delivers again."""
+    """The worker's side: it writes parts and tells news. Raises RedisError: then the order's lease ends."""
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
         self._write, self._try = redis.register_script(WRITE), redis.register_script(TRY)
+        self._report = redis.register_script(REPORT)
 
     def attempt(self, order: Order) -> int:
         """How often this tile was begun so far, this time included; -1 when nobody wants it any more."""
@@ -95,7 +103,7 @@ class Telegraph:
 
     def report(self, worker: str, processes: int, kernel: str) -> None:
         """This worker is here. To be repeated within `CREW_SECONDS`."""
-        self._redis.zadd(CREW, {f"{processes}|{kernel}|{worker}": time.time()})
+        self._report([CREW], [f"{processes}|{kernel}|{worker}"])
 
     def leave(self, worker: str, processes: int, kernel: str) -> None:
         with suppress(RedisError):
@@ -105,26 +113,27 @@ class Telegraph:
 class CeleryCrew:
     """The port `crew`. Orders are Celery tasks; news comes back through a list, and wakes who waits for it.
 
-    `send(order, deadly)` publishes a task; it raises what Celery raises. `present` never waits for Redis.
+    `send(order, deadly)` publishes a task; it raises what Celery raises. `present` and `interrupt` never wait.
     """
 
     def __init__(self, redis: Any, send: Callable[[dict[str, Any], bool], None]) -> None:
         self._redis, self._send = redis, send
         self._size, self._asked = 0, 0.0
+        self._reported = redis.register_script(HERE)
         self.present = Presence(self._here, RedisError, CREW_SECONDS)
+        self.interrupt = Bell(lambda: redis.rpush(NEWS, WAKE), RedisError)
 
     def size(self) -> int:
         """As the workers reported; asked at most once a second."""
         now = time.monotonic()
         if now - self._asked >= 1.0 or not self._asked:
             with available():
-                self._redis.zremrangebyscore(CREW, "-inf", time.time() - 2 * CREW_SECONDS)
                 self._size, self._asked = self._here(), now
         return self._size
 
     def _here(self) -> int:
-        reported = self._redis.zrangebyscore(CREW, time.time() - CREW_SECONDS, "+inf")
-        return sum(int(one.partition("|")[0]) for one in reported)
+        here = self._reported([CREW], [CREW_SECONDS])
+        return sum(int(one.partition("|")[0]) for one in here)
 
     def give(self, order: Order, deadly: bool = False) -> None:
         try:
@@ -138,10 +147,6 @@ class CeleryCrew:
             rest = self._redis.lpop(NEWS, BATCH) or []
         texts = [*([first[1]] if first else []), *rest]
         return [news for text in texts for news in _decoded(text)]
-
-    def interrupt(self) -> None:
-        with suppress(RedisError):
-            self._redis.rpush(NEWS, WAKE)
 
     def close(self) -> None:
         """The workers stay; orders that nobody has begun find their board, or do not."""

@@ -40,6 +40,8 @@ class Worker:
     def _do(self, order: Order, deadly: bool) -> None:
         if not self._rows.open(order.board):
             return self._tell(Happened.FAILED, order, reason="dropped")
+        if self._rows.known(order.tile):
+            return self._tell(Happened.DONE, order)
         self._order = order
         self._tell(Happened.BEGAN, order)
         if deadly:

@@ -113,7 +113,7 @@ class World:
         self.began: list[tuple[float, Order]] = []
         self.silent = self.closed = False
         self._script, self._speeds, self._prefetch, self._away = script, list(speeds), prefetch, away
-        self._queue: deque[Order] = deque()
+        self._again, self._queue = deque[Order](), deque[Order]()
         self._hands: list[deque[Order]] = [deque() for _ in speeds]
         self._events: list[tuple[float, int, Callable[[], News | None]]] = []
         self._order = itertools.count()
@@ -149,8 +149,7 @@ class World:
         return 0 if self._away[0] <= self.seconds < self._away[1] else len(self._speeds)
 
     def give(self, order: Order) -> None:
-        add = self._queue.append if order.attempt == 1 else self._queue.appendleft
-        add(order)
+        (self._queue if order.attempt == 1 else self._again).append(order)
         self._hand_out()
 
     def interrupt(self) -> None:
@@ -181,8 +180,9 @@ class World:
         """One order each, then a second one, as far as each may take some ahead; the first is begun."""
         for held in range(self._prefetch):
             for slot, hand in enumerate(self._hands):
-                if self._queue and len(hand) == held:
-                    hand.append(self._queue.popleft())
+                queue = self._again or self._queue
+                if queue and len(hand) == held:
+                    hand.append(queue.popleft())
                     if not held:
                         self._begin(slot)
 

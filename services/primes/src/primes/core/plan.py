@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from primes.contract import InvalidJob, Job, Kind, Limits, Tile
 
-__all__ = ["cost", "nth_bound", "plan", "validate"]
+__all__ = ["cost", "least", "nth_bound", "plan", "validate"]
 
 DEAREST = 1.0e9  # cost of the largest tile: 0.05 s of the fastest kernel, seconds of the slowest
 SETUP = 24  # a tile is at least so many times wider than the square root, or its setup outweighs it
@@ -39,8 +39,12 @@ def _cuts(job: Job, limits: Limits) -> Iterator[tuple[int, int]]:
 def _width(lo: int, hi: int, limits: Limits) -> int:
     fair = (hi - lo) // (2 * limits.workers)
     most = int(DEAREST * (hi - lo) / cost(lo, hi))
-    least = max(limits.tile, SETUP * math.isqrt(hi))
-    return max(least, min(fair, most))
+    return max(least(hi, limits), min(fair, most))
+
+
+def least(hi: int, limits: Limits) -> int:
+    """How wide a tile that ends at `hi` is at least, if there is so much left."""
+    return max(limits.tile, SETUP * math.isqrt(hi))
 
 
 def _aligned(number: int) -> int:
@@ -56,9 +60,10 @@ def validate(job: Job, limits: Limits) -> None:
     """Raise InvalidJob, which says the limit, for a job that makes no sense or is too large."""
     if not 0 <= job.lo <= job.hi:
         raise InvalidJob(f"from {job.lo:,} to {job.hi:,} is no range: 0 <= lo <= hi")
+    where = f"prime number {job.rank:,} is looked for below {job.hi:,}: " if job.rank else ""
     if job.hi > limits.largest:
-        raise InvalidJob(f"hi = {job.hi:,} is beyond the limit of {limits.largest:,}")
+        raise InvalidJob(f"{where}hi = {job.hi:,} is beyond the limit of {limits.largest:,}")
     if job.hi - job.lo > limits.widest:
-        raise InvalidJob(f"{job.hi - job.lo:,} numbers are more than the {limits.widest:,} of one job")
+        raise InvalidJob(f"{where}{job.hi - job.lo:,} numbers are more than the {limits.widest:,} of one job")
     if (job.kind is Kind.NTH) != (job.rank > 0):
         raise InvalidJob(f"a rank above 0 belongs to kind nth, and to no other: {job.kind}, rank {job.rank}")

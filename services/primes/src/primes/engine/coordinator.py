@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ __all__ = ["Coordinator", "Run"]
 PATIENCE = (
     1.0  # the longest wait for news, and between two attempts while a board or the crew does not answer
 )
+ABREAST = 16  # jobs that share the workers: each has its plan in memory, and a board, which the system bounds
 
 type Key = tuple[str, Tile]
 
@@ -59,6 +61,7 @@ class Coordinator:
         try:
             while self._jobs.wait_for_work(len(self._leases) > 0):
                 self._try()
+            self._tell_last_ends()
         finally:
             for run in self._runs.values():
                 run.board.close()
@@ -92,8 +95,18 @@ class Coordinator:
     def _tell_ends(self) -> None:
         for status in self._jobs.untold():
             self._drop(status.job.id)
-            self._ports.finished(status)
-            self._jobs.told(status)
+            self._tell(status)
+
+    def _tell_last_ends(self) -> None:
+        """What ends with the engine is told as well, even if a board does not answer and so stays behind."""
+        for status in self._jobs.untold():
+            with suppress(Unavailable):
+                self._drop(status.job.id)
+            self._tell(status)
+
+    def _tell(self, status: Status) -> None:
+        self._ports.finished(status)
+        self._jobs.told(status)
 
     def _drop(self, job_id: str) -> None:
         run = self._runs.get(job_id)
@@ -105,7 +118,7 @@ class Coordinator:
 
     def _give(self) -> None:
         """Keep everybody busy and no more: the less is given ahead, the more can still be balanced."""
-        runs = [self._runs.get(job.id) or self._open(job) for job in self._jobs.going_on()]
+        runs = self._at_work()
         most = self._limits.ahead * self.crew.size()
         while len(self._leases) < most:
             ready = [run for run in runs if run.waiting]
@@ -113,15 +126,26 @@ class Coordinator:
                 return
             self._give_one(min(ready, key=lambda run: run.given))
 
+    def _at_work(self) -> list[Run]:
+        """The oldest jobs that go on. One that gets no board waits; it keeps nobody else from going on."""
+        jobs = self._jobs.going_on()[:ABREAST]
+        try:
+            return [self._runs.get(job.id) or self._open(job) for job in jobs]
+        except Unavailable:
+            if not self._runs:
+                raise
+            return [self._runs[job.id] for job in jobs if job.id in self._runs]
+
     def plan(self, job: Job) -> list[Tile]:
         return plan(job, self._limits)
 
     def _open(self, job: Job) -> Run:
         tiles = self.plan(job)
         board = self._ports.board(job, len(tiles))
+        known = board.read(tiles)
         run = self._runs[job.id] = Run(job, board, Tally(job, tiles), self._now(), deque(tiles))
         self._jobs.begin(job.id, len(tiles))
-        for tile, part in board.read(tiles).items():
+        for tile, part in known.items():
             run.waiting.remove(tile)
             self._count(run, tile, part)
         if run.tally.complete:

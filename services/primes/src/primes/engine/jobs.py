@@ -43,9 +43,11 @@ class Jobs:
             self._changed.notify_all()
 
     def move(self, job_id: str, to: State, allowed: Sequence[State]) -> None:
-        """What a user wants: the coordinator will see it."""
+        """What a user wants: the coordinator will see it. When it has ended, nobody would."""
         with self._changed:
             status = self._find(job_id)
+            if self._over:
+                raise Conflict(f"job {job_id!r} goes to the next engine: try again in a moment")
             if status.state not in allowed:
                 raise Conflict(f"job {job_id!r} is {status.state}: it cannot become {to}")
             self._set(replace(status, state=to))

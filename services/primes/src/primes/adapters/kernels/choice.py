@@ -1,8 +1,6 @@
 """Which kernel runs: the fastest that is there, or the one that was asked for. Nothing is imported before."""
 
 import importlib
-import importlib.util
-from contextlib import suppress
 
 from primes.adapters.kernels.kernel import Kernel, KernelUnavailable
 
@@ -25,12 +23,8 @@ def choose(wanted: str = "auto") -> Kernel:
 
 
 def available(wanted: str = "auto") -> str:
-    """The name of the kernel that `choose` would take, without loading numba."""
-    if wanted != "auto":
-        return wanted
-    with suppress(KernelUnavailable):
-        return _made("primesieve").name
-    return "numba" if importlib.util.find_spec("numba") else "numpy"
+    """The name of the kernel that `choose` would take, which loads numba when it is needed. Raises as `choose`."""
+    return choose(wanted).name
 
 
 def _made(name: str) -> Kernel:
