@@ -66,6 +66,7 @@ class Sample:
         self.host = EngineHost(self._build, unfinished=self._unfinished)
         self.dependency: Callable[[], Awaitable[object]] = self._unfinished
         self.fatal: asyncio.Event | None = None
+        self.built: list[str] = []
         service = Service(
             name="sample",
             settings=ServiceSettings(port=0, lab_grace=0.1),
@@ -115,6 +116,7 @@ class Sample:
         engines = {"reference": Engine, "naive": Engine, "moody": Moody}
         if name not in engines:
             raise EngineUnavailable(f"no engine {name!r}")
+        self.built.append(name)
         return engines[name](self.metrics.of(name, self.timeline).executor("hands", 2))
 
     async def _unfinished(self) -> Sequence[str]:
@@ -175,6 +177,7 @@ def test_draining_is_not_being_ready(sample: Sample) -> None:
     assert sample.ask("GET", "/ready")[0] == 503
     assert sample.ask("GET", "/health")[0] == 200
     assert sample.ask("PUT", "/lab/engine", {"engine": "naive"})[0] == 422
+    assert sample.built == ["reference"], "an engine that is built and never stopped may hold something"
     sample.host.draining = False
 
 
@@ -220,9 +223,7 @@ def test_engines_are_switched_with_their_jobs(sample: Sample) -> None:
     assert 'lab_engine_info{engine="naive",service="sample"} 1.0' in sample.ask("GET", "/metrics")[1]
 
 
-@pytest.mark.parametrize(
-    "body", [{"engine": "best"}, {"engine": None}, {}, [], {"engine": "naive", "now": True}]
-)
+@pytest.mark.parametrize("body", [{"engine": "best"}, {"engine": None}, {}, [], {"engine": "naive", "x": 1}])
 def test_a_bad_switch_changes_nothing(sample: Sample, body: Any) -> None:
     before = sample.host.engine
     assert sample.ask("PUT", "/lab/engine", body)[0] == 422
@@ -246,9 +247,8 @@ def test_faults_are_described_and_set_all_at_once(sample: Sample) -> None:
     assert {name: facts["magnitude"] for name, facts in described.items()} == {"rain": 0.5, "wind": 12}
     assert described["wind"]["fired"] == 1
     assert 'fault="wind",service="sample"} 12.0' in sample.ask("GET", "/metrics")[1]
-    assert sample.ask("PUT", "/lab/faults", {"faults": {"rain": 1}})[1]["wind"]["magnitude"] == 0, (
-        "not replaced"
-    )
+    _, replaced = sample.ask("PUT", "/lab/faults", {"faults": {"rain": 1}})
+    assert replaced["wind"]["magnitude"] == 0
 
 
 @pytest.mark.parametrize(

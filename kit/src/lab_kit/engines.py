@@ -119,11 +119,11 @@ class EngineHost[E]:
 
         Raises `EngineUnavailable`, with the old engine at work again, when the new one cannot start.
         """
-        successor = self._build(name)
         async with self._changed:
             await self._changed.wait_for(lambda: self._users == 0)
             if self.draining:
                 raise EngineUnavailable("the service is stopping: no other engine starts now")
+            successor = self._build(name)
             self._users = -1
         try:
             return await self._replace(name, successor, deadline)

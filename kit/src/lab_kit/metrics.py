@@ -3,12 +3,13 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 import psutil
+import structlog
 from prometheus_client import (
     GC_COLLECTOR,
     CollectorRegistry,
@@ -30,6 +31,7 @@ from lab_kit.timeline import Timeline
 # A second series for every counter, which no panel asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the client does not annotate it
 
+log = structlog.get_logger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 OUTCOMES = ("done", "failed", "cancelled")
@@ -85,6 +87,25 @@ class Metrics:
                 behind = await lag(redis, stream, group)
                 depth.set((behind.lag or 0) + behind.pending)
             await asyncio.sleep(period)
+
+
+class Unbroken(Collector):
+    """What `inner` collects. While that raises, as an engine may that its learner still writes, nothing, and the
+    log says so once: the other metrics go on."""
+
+    def __init__(self, inner: Collector) -> None:
+        self._inner, self._broken = inner, False
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            found = list(self._inner.collect())
+        except Exception:
+            if not self._broken:
+                log.exception("the engine cannot say how it is, so its own metrics are missing")
+            self._broken = True
+            return ()
+        self._broken = False
+        return found
 
 
 class EngineMetrics:

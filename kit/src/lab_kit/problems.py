@@ -35,7 +35,7 @@ def _worded(status: int):  # type: ignore[no-untyped-def]  # Starlette's handler
 
 
 async def _redis_away(request: Request, error: Exception) -> JSONResponse:
-    return problem(503, f"Redis does not answer, so nothing was accepted: {error}")
+    return problem(503, f"Redis does not answer, so look whether this was done before you ask again: {error}")
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:

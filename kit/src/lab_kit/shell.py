@@ -78,12 +78,8 @@ def create_app(service: Service, failed: Callable[[BaseException], object] = _no
         await service.host.start()
         _show_engine(service)
         watchdog = Watchdog(lambda: service.host.name == "mine", start_again)
-        background = [
-            watchdog.run(),
-            service.metrics.watch_loop(lambda: service.host.name),
-            *(task() for task in service.tasks),
-        ]
-        running = [asyncio.create_task(task) for task in background]
+        background = watchdog.run(), service.metrics.watch_loop(lambda: service.host.name)
+        running = [asyncio.create_task(task) for task in (*background, *(task() for task in service.tasks))]
         for task in running:
             task.add_done_callback(look_at)
         try:
@@ -224,8 +220,6 @@ class _Measured:
             await self._app(scope, receive, watch)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            service, metrics = self._service, self._service.metrics
-            metrics.requests.labels(service.name, service.host.name, route, code).inc()
-            metrics.request_seconds.labels(service.name, service.host.name, route).observe(
-                time.perf_counter() - start
-            )
+            metrics, here = self._service.metrics, (self._service.name, self._service.host.name, route)
+            metrics.requests.labels(*here, code).inc()
+            metrics.request_seconds.labels(*here).observe(time.perf_counter() - start)

@@ -30,7 +30,7 @@ from chat.routes import STATUSES, Routes
 from lab_kit.coroutines import measured
 from lab_kit.engines import EngineHost, engine_class
 from lab_kit.faults import Faults
-from lab_kit.metrics import Metrics
+from lab_kit.metrics import Metrics, Unbroken
 from lab_kit.shell import Service
 from lab_kit.streams import Consumer, connect
 from lab_kit.timeline import Timeline
@@ -80,7 +80,9 @@ class House:
     def service(self) -> Service:
         metrics, redis, alerts = self.metrics, self.redis, Alerts(self.log, time.time)
         metrics.registry.register(
-            EngineStats(NAME, lambda: self.host.name, lambda: self._hub().stats(), self.wire, self._facts)
+            Unbroken(
+                EngineStats(NAME, lambda: self.host.name, lambda: self._hub().stats(), self.wire, self._facts)
+            )
         )
         consumer = Consumer(redis, ALERTS, GROUP, alerts.handle, name=self.replica)
         parts = (self.log, self.feed, self.roster, self.blobs, self.listener, consumer)

@@ -33,7 +33,7 @@ from downloader.contract import (
 from downloader.metrics import DownloadMetrics, EngineStats, TransportMetrics
 from lab_kit.engines import EngineHost, engine_class
 from lab_kit.faults import Faults
-from lab_kit.metrics import Metrics
+from lab_kit.metrics import Metrics, Unbroken
 from lab_kit.ports import SystemClock
 from lab_kit.shell import Service
 from lab_kit.streams import Consumer, connect
@@ -94,7 +94,7 @@ def build(settings: Settings) -> Service:
         downloads.ended(record.state, (record.finished or 0.0) - record.created)
 
     desk = Desk(redis, Registry(redis), host, hosts, storage, settings.public_url, observe)
-    metrics.registry.register(EngineStats(name, lambda: host.name, lambda: host.engine.stats()))
+    metrics.registry.register(Unbroken(EngineStats(name, lambda: host.name, lambda: host.engine.stats())))
     consumer = Consumer(redis, DOWNLOADS, GROUP, desk.handle, name="downloader", prefetch=32)
     return Service(
         name=name,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 
 from lab_kit.engines import EngineHost, engine_class
 from lab_kit.faults import Faults
-from lab_kit.metrics import Metrics
+from lab_kit.metrics import Metrics, Unbroken
 from lab_kit.ports import SystemClock
 from lab_kit.shell import Service
 from lab_kit.streams import Consumer, connect
@@ -83,7 +83,7 @@ def build(settings: Settings) -> Service:
     intake = Intake(lambda: host.engine, clock, spill, rules, IntakeMetrics(metrics), Allowance(BEGUN))
     inputs = Inputs(settings, intake, receipts)
     desk = Desk(intake, receipts, WORKERS, settings.log_pipeline_patience)
-    metrics.registry.register(EngineStats(name, lambda: host.name, lambda: host.engine.stats()))
+    metrics.registry.register(Unbroken(EngineStats(name, lambda: host.name, lambda: host.engine.stats())))
     consumer = Consumer(redis, STREAM, GROUP, desk.handle, name=name, prefetch=settings.log_pipeline_prefetch)
     group = GroupMetrics(metrics, name)
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from lab_kit.engines import EngineHost, engine_class
 from lab_kit.faults import Faults
-from lab_kit.metrics import Metrics
+from lab_kit.metrics import Metrics, Unbroken
 from lab_kit.ports import SystemClock, thread_pool
 from lab_kit.shell import Service
 from lab_kit.streams import connect
@@ -77,7 +77,7 @@ def build(settings: Settings) -> Service:
 
     desk = Desk(Registry(redis), host, settings.limits, observe)
     lister = Lister(settings.limits, settings.primes_kernel, settings.primes_list)
-    metrics.registry.register(EngineStats(name, lambda: host.name, lambda: host.engine.stats()))
+    metrics.registry.register(Unbroken(EngineStats(name, lambda: host.name, lambda: host.engine.stats())))
     return Service(
         name=name,
         settings=settings,

@@ -15,7 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from lab_kit.coroutines import measured
 from lab_kit.engines import EngineHost, engine_class
 from lab_kit.faults import Faults
-from lab_kit.metrics import Metrics
+from lab_kit.metrics import Metrics, Unbroken
 from lab_kit.shell import Service
 from lab_kit.streams import connect
 from lab_kit.timeline import Timeline
@@ -94,7 +94,7 @@ def build(settings: Settings) -> Service:
     stats = EngineStats(
         name, lambda: host.name, lambda: host.engine.stats(), lambda: host.engine.domains(), limits.rate
     )
-    metrics.registry.register(stats)
+    metrics.registry.register(Unbroken(stats))
     return Service(
         name=name,
         settings=settings,
