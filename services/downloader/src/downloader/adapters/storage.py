@@ -146,9 +146,10 @@ class FileStorage:
             raise StorageFailed(f"the disk is full: the file has {size} bytes, {free} are free")
 
     def remove(self, destination: str) -> None:
-        """Delete a finished file."""
+        """Delete a finished file, and what there is of an unfinished one."""
         with REMOVING:
             _unlink(self._final(destination))
+        self.discard(destination)
 
     def _opened(self, descriptor: int, end: int, part: str, destination: str) -> _Part:
         return _Part(descriptor, end, part, f"{self._files}/{destination}", self._files_folder)
