@@ -78,6 +78,9 @@ def test_pages_are_whole_newest_first_and_may_be_filtered(service: "Downloader",
             found += [one["id"] for one in page["items"]]
             following = page["next"]
         assert found == [one for one in everything if not state or service.look(one)["state"] == "done"]
+    assert service.ask("GET", f"/v1/downloads?limit={len(everything)}").body["next"] is None, (
+        "it was the last"
+    )
     assert service.ask("GET", "/v1/downloads?state=paused").body == {"items": [], "next": None}
 
 
@@ -134,6 +137,21 @@ def test_delete_forgets_the_download_and_its_file(service: "Downloader", web: "W
     for method, path in (("GET", "/v1/downloads/"), ("DELETE", "/v1/downloads/"), ("GET", "/v1/files/")):
         assert service.ask(method, path + job_id).status == 404
     assert job_id not in [one["id"] for one in service.all()]
+
+
+def test_delete_leaves_nothing_of_a_failed_one(
+    service: "Downloader", web: "Web", patience: Callable[..., Any]
+) -> None:
+    web.faults(bandwidth=MIB)
+    (job_id,) = service.create(web.file("deleted-in-the-middle", 4 * MIB))
+    patience(lambda: service.look(job_id)["received"] > MIB)
+    do(service, job_id, "pause")
+    web.faults(status=404)
+    do(service, job_id, "resume")
+    assert service.ended([job_id])[0]["state"] == "failed"
+    assert list((service.folder / "data" / "parts").glob(f"{job_id}*")), "what is here may be gone on with"
+    assert service.ask("DELETE", f"/v1/downloads/{job_id}").status == 204
+    assert not list((service.folder / "data").glob(f"*/{job_id}*"))
 
 
 @pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, 5 * MIB])

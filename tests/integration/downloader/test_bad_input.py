@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.downloader.conftest import Answer, Downloader, Web
+    from tests.integration.downloader.conftest import Answer, Downloader, StartDownloader, Web
 
 GOOD = "http://a.lab.test/files/100/good"
 BAD_URLS = [
@@ -176,6 +176,17 @@ def test_a_question_without_an_answer(service: "Downloader", path: str, status: 
 )
 def test_a_change_of_what_is_not_there(service: "Downloader", method: str, path: str, status: int) -> None:
     assert is_problem(service.ask(method, path), status)
+
+
+def test_a_list_that_finds_no_room_leaves_nothing(
+    start_downloader: "StartDownloader", web: "Web", patience: Callable[..., Any]
+) -> None:
+    service = start_downloader(downloader_queue=5)
+    assert is_problem(service.ask("POST", "/v1/downloads", [{"url": web.file("no-room", 10)}] * 200), 429)
+    patience(lambda: service.metric("downloader_downloads") == 0)
+    assert service.all() == []
+    assert not service.redis.exists("lab:downloader:records", "lab:downloader:finished", "lab:files")
+    patience(lambda: not [path for path in (service.folder / "data").rglob("*") if path.is_file()])
 
 
 def test_a_name_never_becomes_a_path(service: "Downloader", web: "Web") -> None:

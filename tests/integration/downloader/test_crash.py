@@ -3,6 +3,7 @@
 To print the figures: `.venv/bin/pytest -s tests/integration/downloader/test_crash.py`
 """
 
+import json
 from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -64,3 +65,20 @@ def test_kill_9_during_200_downloads_loses_nothing_and_fetches_little_again(
     told = [message["id"] for messages in service.files().values() for message in messages]
     assert sorted(set(told)) == sorted(job_ids), "an end was not told, or under another name"
     assert len(told) <= COUNT + 1, "only what was just being told at the kill may be told twice"
+
+
+def test_what_was_to_be_cancelled_is_after_a_kill(
+    service: "Downloader", web: "Web", patience: Callable[..., Any]
+) -> None:
+    """The kill comes after the wish was remembered, and before the engine has done it."""
+    web.faults(bandwidth=MIB)
+    (job_id,) = service.create(web.file("cancelled-by-a-dead", 8 * MIB))
+    patience(lambda: service.look(job_id)["received"] > MIB)
+    service.kill()
+    record = json.loads(service.redis.hget("lab:downloader:records", job_id) or "")
+    service.redis.hset("lab:downloader:records", job_id, json.dumps({**record, "state": "cancelled"}))
+    assert list((service.folder / "data").glob(f"parts/{job_id}*"))
+    service.start()
+    assert service.look(job_id)["state"] == "cancelled"
+    patience(lambda: service.redis.zscore("lab:downloader:finished", job_id))
+    assert not list((service.folder / "data").glob(f"*/{job_id}*"))

@@ -49,16 +49,22 @@ def test_what_was_accepted_is_fetched_and_told_when_redis_is_back(
 
 
 @pytest.mark.parametrize(
-    ("verb", "path", "status"), [("POST", "", {202}), ("POST", "/{}/pause", {200}), ("DELETE", "/{}", {204})]
+    ("verb", "path", "status"),
+    [
+        ("POST", "", {202}),
+        ("POST", "/{}/pause", {200}),
+        ("POST", "/{}/cancel", {200}),
+        ("DELETE", "/{}", {204}),
+    ],
 )
 def test_a_change_that_cannot_be_remembered_is_refused_and_changes_nothing(
     service: "Downloader", web: "Web", patience: Callable[..., Any], verb: str, path: str, status: set[int]
 ) -> None:
     (job_id,) = service.create(web.file(f"{verb}{len(path)}", 16 * KIB))
     service.ended([job_id])
-    if "pause" in path:
+    if path.startswith("/{}/"):
         web.faults(bandwidth=64 * KIB)
-        (job_id,) = service.create(web.file("to-be-paused", 192 * KIB))
+        (job_id,) = service.create(web.file("to-be-changed", 192 * KIB))
     body = {"url": web.file("refused")} if verb == "POST" and not path else None
     before = {one["id"] for one in service.all()}
     with without_redis(service):

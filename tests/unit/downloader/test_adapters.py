@@ -12,7 +12,7 @@ from downloader.adapters.connection import Head
 from downloader.adapters.hosts import AllowedHosts
 from downloader.adapters.storage import FileStorage
 from downloader.adapters.transport import HttpTransport
-from downloader.contract import TimedOut
+from downloader.contract import StorageFailed, TimedOut
 from downloader.core.validate import PORTS, place_of
 
 
@@ -45,6 +45,17 @@ def test_a_published_file_has_the_size_that_was_said(tmp_path: Path, size: int, 
     part.publish(size)
     part.close()
     assert storage.path("a").read_bytes() == b"0123456789\0\0"[:size]
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -> None:
+    """Else it would outlive a new part file, and a crash would find it beside other bytes."""
+    storage = FileStorage(tmp_path)
+    storage.save("a", b"checkpoint")
+    (tmp_path / "parts" / "a.json").unlink()
+    assert storage.load("a") is None
+    (tmp_path / "parts" / "a.json").mkdir()
+    with pytest.raises(StorageFailed, match="cannot read a checkpoint"):
+        storage.load("a")
 
 
 @given(

@@ -55,6 +55,7 @@ def test_offers(status: int, headers: Mapping[str, str], asked: Asked, expected:
         (200, {"content-length": "1e3"}, FIRST, ProtocolError),
         (416, {"content-range": "bytes */30"}, LATER, ContentChanged),
         (416, {"content-range": "bytes */0"}, FIRST, RangesUnusable),
+        (416, {}, Asked(whole=True), HttpError),
         (404, {}, FIRST, HttpError),
         (304, {}, FIRST, HttpError),
     ],

@@ -66,6 +66,7 @@ def test_a_checkpoint_survives_the_disk() -> None:
         {"here": [[-1, 40]]},
         {"here": [[0, 101]]},
         {"here": [[5, 5]]},
+        {"here": [[0, float("inf")]]},
         {"here": 3},
         {"validator": {"etag": 3, "last_modified": None, "total": 100}},
         {"validator": {"etag": '"1"', "last_modified": None, "total": None}},

@@ -47,6 +47,41 @@ def test_a_file_that_changes_between_two_ranges_is_never_mixed(
     assert file.version == 1
 
 
+@pytest.mark.parametrize("etag", ["weak", "none"])
+def test_what_nothing_identifies_is_never_gone_on_with(bench: type[Bench], etag: str) -> None:
+    """Also when the next attempt comes so early that the part file is still open."""
+    here = bench(limits=Limits(retry_base=0.0))
+    file = File(MIB - 1, etag=etag, dated=False, faults=["change", "drop"])
+    file.headers = lambda: {"etag": 'W/"same"'} if etag == "weak" else {}  # type: ignore[method-assign]
+    here.add(file)
+    here.run()
+    assert here.assert_done(file).restarts == 1
+
+
+def test_what_nothing_identifies_starts_over_after_a_pause_too_short_to_notice(bench: type[Bench]) -> None:
+    here, file = bench(), File(MIB - 1, etag="none", dated=False)
+    here.web.piece = lambda: 1000  # type: ignore[method-assign]
+    here.add(file)
+
+    def pause_change_resume() -> None:
+        if here.status().received and not file.version:
+            here.engine.pause("file")
+            file.version = 1
+            here.engine.resume("file")
+
+    here.web.meanwhile = pause_change_resume
+    here.run()
+    here.assert_done(file)
+
+
+def test_a_server_without_ranges_that_speaks_of_ranges_is_not_asked_for_ever(bench: type[Bench]) -> None:
+    here = bench()
+    here.add(File(1000, faults=["416"] * 100))
+    here.run()
+    assert here.status().error == "the server answered 416"
+    assert len(here.web.requests) == 2
+
+
 def test_a_server_that_refuses_its_own_etag_is_asked_by_date(bench: type[Bench]) -> None:
     here, file = bench(), File(BIG)
     file.accepts = lambda condition: condition is None or not condition.startswith('"')  # type: ignore[method-assign]

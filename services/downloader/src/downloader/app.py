@@ -12,9 +12,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Discriminator, Field, Tag
 
 from downloader.adapters.cores import home_core
-from downloader.adapters.desk import Desk, Request
+from downloader.adapters.desk import Desk
 from downloader.adapters.faults import FAULTS, FaultyStorage, FaultyTransport
 from downloader.adapters.hosts import AllowedHosts
+from downloader.adapters.notes import Request
 from downloader.adapters.registry import Record, Registry
 from downloader.adapters.storage import FileStorage
 from downloader.adapters.transport import HttpTransport
@@ -143,9 +144,9 @@ class Routes:
         self, state: State | None = None, after: str | None = None, limit: PageSize = 100
     ) -> dict[str, Any]:
         """Newest first; `next` is the `after` of the next page, null on the last."""
-        records = self._desk.page(state, after, limit)
-        following = records[-1].job.id if len(records) == limit else None
-        return {"items": [_shown(record) for record in records], "next": following}
+        found = self._desk.page(state, after, limit + 1)
+        following = found[limit - 1].job.id if len(found) > limit else None
+        return {"items": [_shown(record) for record in found[:limit]], "next": following}
 
     async def look(self, job_id: str) -> dict[str, Any]:
         """One download now."""

@@ -65,7 +65,8 @@ class _MeasuredTransport:
         except TransferError as error:
             self._requests[error.reason].inc()
             raise
-        self._requests[f"{response.status // 100}xx"].inc()
+        kind = min(response.status // 100, 5)  # what is above is treated as a 5xx (RFC 9110 §15)
+        self._requests[f"{kind}xx"].inc()
         return _Counted(response, self._received)
 
 

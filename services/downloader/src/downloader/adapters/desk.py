@@ -9,14 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
-from pydantic import BaseModel, Field, field_validator
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from downloader.adapters.hosts import AllowedHosts
+from downloader.adapters.notes import Request, announcement
 from downloader.adapters.registry import Record, Registry
 from downloader.adapters.storage import FileStorage
 from downloader.contract import (
+    Busy,
     Conflict,
     DownloadManager,
     InvalidJob,
@@ -24,35 +25,18 @@ from downloader.contract import (
     Refused,
     State,
     Status,
+    StorageFailed,
     UnknownJob,
 )
 from downloader.core.validate import check
 from lab_kit.engines import EngineHost
-from lab_kit.messages import FileRef, Message, read_body
+from lab_kit.messages import Message, read_body
 from lab_kit.streams import Reject, StreamFull, publish
 
 FILES = "lab:files"
 UNDO = {"pause": "resume", "resume": "pause"}
+ROOM_SECONDS = 1.0
 log = structlog.get_logger(__name__)
-
-
-class Request(BaseModel, extra="forbid"):
-    """One download that somebody wants. `name` is only shown; it never becomes a path."""
-
-    url: str = Field(max_length=4096)
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
-    priority: int = Field(default=0, ge=-100, le=100)
-    name: str = Field(default="", max_length=255)
-
-    @field_validator("name")
-    @classmethod
-    def _printable(cls, name: str) -> str:
-        if not name.isprintable():
-            raise ValueError("a name has printable characters only")
-        return name
-
-    def job(self, job_id: str) -> Job:
-        return Job(self.url, job_id, self.sha256 and self.sha256.lower(), self.priority, job_id)
 
 
 class Desk:
@@ -79,7 +63,7 @@ class Desk:
     async def unfinished(self) -> Sequence[Job]:
         """The jobs an earlier life of the service left."""
         records = await self._registry.load()
-        return [replace(record.job, paused=record.state is State.PAUSED) for record in records]
+        return [replace(record.job, paused=record.state is not State.QUEUED) for record in records]
 
     async def accept(self, requests: Sequence[tuple[str, Request, str]]) -> list[Record]:
         """Take on `(id, request, trace)`, all or none. Raises what the engine raises, or `Refused`."""
@@ -100,8 +84,8 @@ class Desk:
         job_id = hashlib.sha256(message.id.encode()).hexdigest()[:32]
         try:
             async with self._arriving:  # the same message may be here twice at once
-                if job_id not in self._registry:
-                    await self.accept([(job_id, request, message.trace)])
+                while job_id not in self._registry:
+                    await self._accept_if_room(job_id, request, message.trace)
         except (InvalidJob, Refused) as error:
             raise Reject(str(error)) from error
         record = await self._end_of(job_id)
@@ -111,7 +95,7 @@ class Desk:
     def look(self, job_id: str) -> Record:
         """One download now. Raises `UnknownJob`."""
         record = self._ending.get(job_id) or self._registry.find(job_id)
-        if record.state.final:
+        if record.ended:
             return record
         try:
             return record.with_status(self._host.engine.status(job_id))
@@ -144,7 +128,12 @@ class Desk:
         return self.look(job_id)
 
     async def cancel(self, job_id: str) -> Record:
-        return await self._change(job_id, "cancel", None)
+        """End a download. A kill right after the answer does not bring it back."""
+        async with self._registry.turn(job_id), self._host.use() as engine:
+            self._changeable(job_id, "cancel")
+            async with self._registry.marked(job_id, State.CANCELLED):
+                engine.cancel(job_id)
+        return self.look(job_id)
 
     async def delete(self, job_id: str) -> None:
         """Forget a finished download and its file. Raises `Conflict` for one that is not finished."""
@@ -161,11 +150,22 @@ class Desk:
 
     async def tell_ends(self) -> None:
         """Publish and remember the ends of downloads, for ever; Redis may be away for as long as it likes."""
+        await self._cancel_again()
         while True:
             record = await self._ended.get()
-            await self._tell(record)
-            self._observe(record)
+            if record.job.id in self._registry:
+                await self._tell(record)
+                self._observe(record)
+            else:
+                await self._clear(record.job.id)
             await self._conclude(record, record.job.id)
+
+    async def _cancel_again(self) -> None:
+        """Those that an earlier life was told to cancel, and was killed before it had."""
+        async with self._host.use() as engine:
+            for record in self._registry.all():
+                if record.state is State.CANCELLED and not record.ended:
+                    _end(engine, record.job.id)
 
     async def _conclude(self, record: Record, job_id: str) -> None:
         await self._forget(job_id)
@@ -176,18 +176,21 @@ class Desk:
 
     def _note(self, status: Status) -> None:
         job_id = status.job.id
-        if job_id not in self._registry:
-            log.warning("a download ended that nobody knows", download=job_id)
+        if not status.state.final:
+            log.error("the engine tells an end that is none", download=job_id, state=status.state)
             return
-        self._ending[job_id] = self._registry.find(job_id).with_status(status)
-        self._ended.put_nowait(self._ending[job_id])
+        known = job_id in self._registry
+        record = self._registry.find(job_id) if known else Record(status.job, "", "", 0.0)
+        self._ended.put_nowait(ended := record.with_status(status))
+        if known:
+            self._ending[job_id] = ended
 
     async def _tell(self, record: Record) -> None:
         delay = 0.1
         while True:
             try:
-                if record.state is State.DONE:
-                    await publish(self._redis, FILES, self._announcement(record))
+                if record.state is State.DONE and _has_checksum(record):
+                    await publish(self._redis, FILES, announcement(record, self._public_url))
                 return await self._remove(*await self._registry.finish(record))
             except (RedisError, StreamFull) as error:
                 log.warning("cannot tell the end of a download yet", download=record.job.id, error=str(error))
@@ -197,13 +200,14 @@ class Desk:
     async def _remove(self, *job_ids: str) -> None:
         for job_id in job_ids:
             await self._registry.remove(job_id)
-            await asyncio.to_thread(self._storage.remove, job_id)
+            await self._clear(job_id)
 
-    def _announcement(self, record: Record) -> Message:
-        url = f"{self._public_url}/v1/files/{record.job.id}"
-        reference = FileRef(url=url, size=record.received, sha256=record.sha256 or "")
-        body = {**reference.model_dump(), "name": record.name, "source": record.job.url}
-        return Message("file.ready", body, record.trace, record.job.id)
+    async def _clear(self, job_id: str) -> None:
+        """Delete what is on the disk of a download that nobody knows any more."""
+        try:
+            await asyncio.to_thread(self._storage.remove, job_id)
+        except StorageFailed as error:
+            log.error("a file is left on the disk", download=job_id, error=str(error))
 
     async def _settled(self, job_id: str) -> Record:
         """One download now; an end that the engine has told is in Redis, too."""
@@ -212,7 +216,7 @@ class Desk:
 
     async def _end_of(self, job_id: str) -> Record:
         record = self._registry.find(job_id)
-        if record.state.final and job_id not in self._ending:
+        if record.ended and job_id not in self._ending:
             return record
         waiter: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
         self._waiting[job_id].append(waiter)
@@ -224,9 +228,21 @@ class Desk:
                 try:
                     engine.submit(job)
                 except Exception:
-                    for submitted in jobs[:count]:
-                        engine.cancel(submitted.id)
+                    self._withdraw(engine, jobs[:count])
                     raise
+
+    async def _accept_if_room(self, job_id: str, request: Request, trace: str) -> None:
+        """A message that finds no room waits for it, as long as that takes."""
+        try:
+            await self.accept([(job_id, request, trace)])
+        except Busy:
+            await asyncio.sleep(ROOM_SECONDS)
+
+    def _withdraw(self, engine: DownloadManager, jobs: Sequence[Job]) -> None:
+        """Have the engine end `jobs`; from here on nobody knows them, however they end."""
+        self._registry.drop(*(job.id for job in jobs))
+        for job in jobs:
+            _end(engine, job.id)
 
     async def _forget(self, job_id: str) -> None:
         async with self._host.use() as engine:
@@ -235,12 +251,10 @@ class Desk:
             except (UnknownJob, Conflict) as error:
                 log.debug("not forgotten by the engine", download=job_id, error=str(error))
 
-    async def _change(self, job_id: str, verb: str, state: State | None) -> Record:
+    async def _change(self, job_id: str, verb: str, state: State) -> Record:
         """Have the engine do it, then remember it; what cannot be remembered is undone."""
         async with self._registry.turn(job_id):
-            record = self._ending.get(job_id) or self._registry.find(job_id)
-            if record.state.final:
-                raise Conflict(f"download {job_id!r} is {record.state}: too late to {verb} it")
+            self._changeable(job_id, verb)
             async with self._host.use() as engine:
                 _do(engine, verb, job_id)
                 try:
@@ -250,6 +264,23 @@ class Desk:
                         _do(engine, UNDO[verb], job_id)
                     raise
         return self.look(job_id)
+
+    def _changeable(self, job_id: str, verb: str) -> None:
+        record = self._ending.get(job_id) or self._registry.find(job_id)
+        if record.state.final:
+            raise Conflict(f"download {job_id!r} is {record.state}: too late to {verb} it")
+
+
+def _has_checksum(record: Record) -> bool:
+    if record.sha256 is None:
+        log.error("the engine tells no checksum: the file is not announced", download=record.job.id)
+    return record.sha256 is not None
+
+
+def _end(engine: DownloadManager, job_id: str) -> None:
+    """Cancel a download, unless it ends by itself."""
+    with suppress(Conflict, UnknownJob):
+        engine.cancel(job_id)
 
 
 def _do(engine: DownloadManager, verb: str, job_id: str) -> None:

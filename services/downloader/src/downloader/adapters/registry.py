@@ -18,7 +18,8 @@ KEEP = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A download as its users know it. `state` is `queued` or `paused` until it is final."""
+    """A download as its users know it. `state` is `queued` or `paused` until it is final, and `finished` not known
+    while one that is to be cancelled has not ended."""
 
     job: Job
     name: str
@@ -32,6 +33,10 @@ class Record:
     sha256: str | None = None
     error: str | None = None
     finished: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state.final and self.finished is not None
 
     def with_status(self, status: Status) -> "Record":
         """This record as `status` has it."""
@@ -66,7 +71,7 @@ class Registry:
         stored = await self._redis.hgetall(self._records_key)
         records = sorted(map(_decode, stored.values()), key=lambda record: record.created)
         self._records = {record.job.id: record for record in records}
-        return [record for record in records if not record.state.final]
+        return [record for record in records if not record.ended]
 
     def turn(self, job_id: str) -> asyncio.Lock:
         """One lock for each download that is being changed: two changes of one record never overlap."""
@@ -95,17 +100,16 @@ class Registry:
         self._records.update({record.job.id: record for record in records})
         return records
 
-    async def mark(self, job_id: str, state: State | None) -> None:
-        """Remember that a download is paused, or no longer is; None changes nothing."""
-        if state:
-            await self._save(replace(self.find(job_id), state=state))
+    async def mark(self, job_id: str, state: State) -> None:
+        """Remember that a download is paused, or no longer is."""
+        await self._save(replace(self.find(job_id), state=state))
 
     @asynccontextmanager
     async def marked(self, job_id: str, state: State) -> AsyncIterator[None]:
-        """Remember first that a download begins anew; then do it in the block. If the block raises, what was
-        remembered before is restored."""
+        """Remember first that a download begins anew, or is to be cancelled; then do it in the block. If the block
+        raises, what was remembered before is restored."""
         before = self.find(job_id)
-        await self._save(replace(before, state=state))
+        await self._save(replace(before, state=state, finished=None))
         try:
             yield
         except Exception:
@@ -129,6 +133,10 @@ class Registry:
         both.hdel(self._records_key, *job_ids)
         both.zrem(self._finished_key, *job_ids)
         await both.execute()
+        self.drop(*job_ids)
+
+    def drop(self, *job_ids: str) -> None:
+        """Know no more of these downloads, although Redis still does."""
         for job_id in job_ids:
             self._records.pop(job_id, None)
 

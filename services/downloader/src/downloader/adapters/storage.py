@@ -31,7 +31,7 @@ class _Reported:
             raise StorageFailed(f"cannot {self._action}: {error.strerror or error}") from error
 
 
-CREATING, WRITING, READING, SYNCING, FINISHING, SAVING, DISCARDING, REMOVING, LOOKING = map(
+CREATING, WRITING, READING, SYNCING, FINISHING, SAVING, LOADING, DISCARDING, REMOVING, LOOKING = map(
     _Reported,
     (
         "create a part file",
@@ -40,6 +40,7 @@ CREATING, WRITING, READING, SYNCING, FINISHING, SAVING, DISCARDING, REMOVING, LO
         "sync a part file",
         "finish a file",
         "save a checkpoint",
+        "read a checkpoint",
         "discard a part file",
         "remove a file",
         "look at the disk",
@@ -126,7 +127,7 @@ class FileStorage:
     def load(self, destination: str) -> bytes | None:
         if destination not in self._checkpoints:
             return None
-        with suppress(OSError):
+        with LOADING, suppress(FileNotFoundError):
             return Path(self._checkpoint(destination)).read_bytes()
         return None
 
@@ -146,9 +147,10 @@ class FileStorage:
             raise StorageFailed(f"the disk is full: the file has {size} bytes, {free} are free")
 
     def remove(self, destination: str) -> None:
-        """Delete a finished file."""
+        """Delete a finished file, and what there is of an unfinished one."""
         with REMOVING:
             _unlink(self._final(destination))
+        self.discard(destination)
 
     def _opened(self, descriptor: int, end: int, part: str, destination: str) -> _Part:
         return _Part(descriptor, end, part, f"{self._files}/{destination}", self._files_folder)

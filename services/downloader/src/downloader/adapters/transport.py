@@ -7,10 +7,10 @@ import struct
 import threading
 import time
 import zlib
-from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
+from itertools import takewhile
 from urllib.parse import quote, urljoin, urlsplit
 
 from downloader.adapters.connection import Connection, Head
@@ -21,6 +21,7 @@ from downloader.core.validate import Place
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 5
 CONNECT_SECONDS, READ_SECONDS, IDLE_SECONDS = 5.0, 30.0, 15.0
+MOST_IDLE = 256
 DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})
 SAFE = "/%:@!$&'()*+,;=~-._?[]"
 PLAIN = re.compile(rf"[^/?#]*//[^/?#]*(/[\w{re.escape(SAFE)}]*)", re.ASCII)
@@ -60,8 +61,7 @@ class Body:
 
     def _from_parser(self, buffer: memoryview) -> int:
         """What came with the head, or a chunked body."""
-        while not self._head.body and not self._head.ended:
-            self._head.feed(self._connection.read(65536))
+        self._connection.feed(self._head, 65536, lambda: self._head.body or self._head.ended)
         return self._head.pour(buffer)
 
     def _from_socket(self, buffer: memoryview) -> int:
@@ -78,7 +78,7 @@ class Decoded:
 
     def __init__(self, response: Response) -> None:
         self._response = response
-        self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        self._decoder = _decoder()
         self._input = memoryview(bytearray(65536))
         self._pending = b""
         dropped = ("content-encoding", "content-length", "etag", "accept-ranges")
@@ -87,19 +87,24 @@ class Decoded:
         self.abort, self.close = response.abort, response.close
 
     def readinto(self, buffer: memoryview) -> int:
-        while not self._decoder.eof:
-            raw = self._pending or bytes(self._input[: self._response.readinto(self._input)])
-            if not raw:
-                raise ConnectionLost("the encoded body ended early")
-            try:
-                data = self._decoder.decompress(raw, len(buffer))
-            except zlib.error as error:
-                raise Refused(f"the body is not encoded as its headers say: {error}") from error
-            self._pending = self._decoder.unconsumed_tail
-            if data:
+        while raw := self._pending or bytes(self._input[: self._response.readinto(self._input)]):
+            if data := self._decoded(raw, len(buffer)):
                 buffer[: len(data)] = data
                 return len(data)
+        if not self._decoder.eof:
+            raise ConnectionLost("the encoded body ended early")
         return 0
+
+    def _decoded(self, raw: bytes, most: int) -> bytes:
+        """At most `most` bytes of what `raw` means; what is left of it is pending."""
+        if self._decoder.eof:  # a gzip file may have several members (RFC 1952 §2.2)
+            self._decoder = _decoder()
+        try:
+            data = self._decoder.decompress(raw, most)
+        except zlib.error as error:
+            raise Refused(f"the body is not encoded as its headers say: {error}") from error
+        self._pending = self._decoder.unconsumed_tail or self._decoder.unused_data
+        return data
 
 
 class HttpTransport:
@@ -107,7 +112,7 @@ class HttpTransport:
 
     def __init__(self, hosts: AllowedHosts, read_seconds: float = READ_SECONDS) -> None:
         self._hosts, self._read_seconds = hosts, read_seconds
-        self._idle: dict[Endpoint, deque[tuple[float, Connection]]] = defaultdict(deque)
+        self._idle: dict[Connection, tuple[Endpoint, float]] = {}  # the longest idle first
         self._idle_lock = threading.Lock()
 
     @cached_property
@@ -121,13 +126,13 @@ class HttpTransport:
             if response.status not in REDIRECTS or not location:
                 return _readable(response)
             response.close()
-            url = urljoin(url, location)
+            url = _joined(url, location)
         raise Refused(f"more than {MOST_REDIRECTS} redirects, the last to {url}")
 
     def close(self) -> None:
         """Close the idle connections."""
         with self._idle_lock:
-            idle = [connection for kept in self._idle.values() for _, connection in kept]
+            idle = list(self._idle)
             self._idle.clear()
         for connection in idle:
             connection.close()
@@ -156,7 +161,11 @@ class HttpTransport:
         for address in endpoint.addresses:
             try:
                 sock = socket.create_connection((address, endpoint.port), CONNECT_SECONDS)
-                return Connection(self._prepared(sock, endpoint.place))
+                return Connection(self._prepared(sock, endpoint.place), self._read_seconds)
+            except ssl.SSLCertVerificationError as error:
+                raise Refused(
+                    f"{endpoint.place.authority} is not who it says: {error.verify_message}"
+                ) from error
             except OSError as error:
                 failure = error
         lost = TimedOut if isinstance(failure, TimeoutError) else ConnectionLost
@@ -168,25 +177,44 @@ class HttpTransport:
             return _timed_by_the_kernel(sock, self._read_seconds)
         sock.settimeout(self._read_seconds)
         try:
-            return self._tls.wrap_socket(sock, server_hostname=place.host)
+            return self._tls.wrap_socket(sock, server_hostname=place.host, suppress_ragged_eofs=False)
         except OSError:
             sock.close()
             raise
 
     def _kept(self, endpoint: Endpoint) -> Connection | None:
-        oldest, stale = time.monotonic() - IDLE_SECONDS, []
+        oldest = time.monotonic() - IDLE_SECONDS
         with self._idle_lock:
-            kept = self._idle[endpoint]
-            while kept and kept[0][0] <= oldest:
-                stale.append(kept.popleft()[1])
-            found = kept.pop()[1] if kept else None
+            stale = list(takewhile(lambda one: self._idle[one][1] <= oldest, self._idle))
+            for connection in stale:
+                del self._idle[connection]
+            found = next((one for one in reversed(self._idle) if self._idle[one][0] == endpoint), None)
+            if found:
+                del self._idle[found]
         for connection in stale:
             connection.close()
         return found
 
     def _keep(self, endpoint: Endpoint, connection: Connection) -> None:
         with self._idle_lock:
-            self._idle[endpoint].append((time.monotonic(), connection))
+            self._idle[connection] = endpoint, time.monotonic()
+            surplus = next(iter(self._idle)) if len(self._idle) > MOST_IDLE else None
+            if surplus:
+                del self._idle[surplus]
+        if surplus:
+            surplus.close()
+
+
+def _decoder() -> "zlib._Decompress":
+    return zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+
+def _joined(url: str, location: str) -> str:
+    """Where a redirect from `url` leads; some servers send other bytes than ASCII."""
+    try:
+        return urljoin(url, quote(location.encode("latin-1"), f"{SAFE}#"))
+    except ValueError as error:
+        raise Refused(f"a redirect to {location!r}, which is no URL: {error}") from error
 
 
 def _target(url: str) -> str:

@@ -48,7 +48,7 @@ def decode(raw: bytes) -> Checkpoint | None:
         here = [(int(start), int(end)) for start, end in found.pop("here")]
         checkpoint = Checkpoint(here=here, validator=_validator(found.pop("validator")), **found)
         return checkpoint if checkpoint.sound else None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -136,8 +136,10 @@ class Download:
         if lease.version is None or lease.block is None:
             return Asked(0, probe, None, self.whole)
         block, known = lease.block, lease.version.validator
-        if self.whole and block.position:
-            raise RangesUnusable("without ranges, what was interrupted starts over")
+        if block.position and (self.whole or not known.resumable):
+            raise RangesUnusable(
+                "what was interrupted starts over: nothing says that the rest is of the same file"
+            )
         return Asked(block.position, block.end, known, self.whole, self.by_date)
 
     def plan_for(self, offer: Offer) -> Plan:

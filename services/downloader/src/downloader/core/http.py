@@ -89,7 +89,7 @@ def interpret(status: int, headers: Mapping[str, str], asked: Asked, now: float)
     if status == 200:
         return _full(headers, asked)
     if status == 416:
-        return _unsatisfiable(headers, asked)
+        return _unsatisfiable(asked)
     raise HttpError(status, retry_after(headers.get("retry-after"), now))
 
 
@@ -125,7 +125,9 @@ def _full(headers: Mapping[str, str], asked: Asked) -> Offer:
     raise RangesUnusable("the server answered with the whole file when asked to resume")
 
 
-def _unsatisfiable(headers: Mapping[str, str], asked: Asked) -> Offer:
+def _unsatisfiable(asked: Asked) -> Offer:
+    if asked.whole:
+        raise HttpError(416)
     if asked.known:
         raise ContentChanged(f"the file on the server no longer reaches byte {asked.start}")
     raise RangesUnusable("no first byte to be had: the file is empty, or ranges are not understood")

@@ -10,7 +10,7 @@ from downloader.contract import InvalidJob, Job
 PORTS = {"http": 80, "https": 443}
 SHA256 = re.compile(r"[0-9a-f]{64}")
 ORIGIN = re.compile(r"[^/?#]*//[^/?#]*")
-HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*")
+HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
 class Place(NamedTuple):
