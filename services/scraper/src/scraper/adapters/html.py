@@ -38,5 +38,5 @@ def _decoded(body: bytes, content_type: str) -> str:
     charset = CHARSET.search(content_type) or CHARSET.search(body[:1024].decode("latin-1"))
     try:
         return body.decode(charset[1] if charset else "utf-8", "replace")
-    except LookupError:
+    except (LookupError, UnicodeError):  # no such encoding, or one that takes no broken bytes
         return body.decode("utf-8", "replace")

@@ -60,7 +60,8 @@ class Host:
             try:
                 answer = await self._ports.fetcher.get(url)
             except FetchError as error:
-                self._failed(permit, error.reason)
+                # What is not worth another attempt is no fault of the host: we did not want what it has.
+                self._failed(permit, error.reason, well=not error.retryable)
                 raise
             except BaseException:
                 self.breaker.lost(permit)  # cancelled: nobody knows whether the host is well
@@ -142,6 +143,6 @@ class Host:
         else:
             self._failed(permit, "5xx")
 
-    def _failed(self, permit: Permit, reason: str) -> None:
+    def _failed(self, permit: Permit, reason: str, *, well: bool = False) -> None:
         self.errors[reason] += 1
-        self.breaker.ended(permit, False, self._ports.clock.monotonic())
+        self.breaker.ended(permit, well, self._ports.clock.monotonic())
