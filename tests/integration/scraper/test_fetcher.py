@@ -112,6 +112,25 @@ def test_what_is_no_text_is_not_read(kind: str) -> None:
     assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"", kind)
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["by its length", "as it comes"])
+def test_a_large_text_that_is_no_page_is_a_file(told: bool) -> None:
+    body = b"1,2\n" * LARGEST
+    length = b"Content-Length: %d\r\n" % len(body) if told else b""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\n%b\r\n" % length
+    answer = fetched(saying(head + body, end=True), phases=Phases())
+    assert (answer.status, LARGEST < len(answer.body) < 2 * LARGEST) == (200, True)
+
+
+def test_a_url_that_nobody_can_ask_for_is_refused() -> None:
+    async def fetch() -> None:
+        fetcher = HttpFetcher(AllowedHosts(["*"], "http://origin.test"), SHORT)
+        with pytest.raises(Refused, match="backslash"):
+            await fetcher.get("http://a.lab.test\\x/")
+        await fetcher.close()
+
+    asyncio.run(fetch())
+
+
 def test_an_encoding_nobody_asked_for_is_refused() -> None:
     with pytest.raises(Refused, match="'br'"):
         fetched(saying(whole(b"\x01\x02", b"Content-Type: text/html\r\nContent-Encoding: br\r\n")))

@@ -44,6 +44,10 @@ from scraper.core.urls import join, normalise
         ("mailto:me@a.test", None),
         ("http://[broken", None),
         ("http://a.test:x/", None),
+        ("http://a b.test/", None),
+        ("http://a.test\\x/", None),
+        ("http://%61.test/", None),
+        ("http://[fe80::1%25eth0]/", None),
         ("http://a.test/" + "x" * 3000, None),
     ],
 )
