@@ -8,9 +8,11 @@ import tracemalloc
 import pytest
 from tests.integration.scraper.server import HTML, SHORT, fetched, saying, serving, whole
 
+from scraper import app
 from scraper.adapters.fetcher import HttpFetcher, Phases
 from scraper.adapters.hosts import AllowedHosts
 from scraper.adapters.robots import parse_robots
+from scraper.config import Settings
 from scraper.contract import ConnectionLost, Refused, TimedOut, TooLarge
 from scraper.core.headers import robots_tag
 from scraper.core.robots import LARGEST
@@ -174,3 +176,16 @@ def test_a_cancelled_request_closes_its_connection() -> None:
             await fetcher.close()
 
     asyncio.run(cancel())
+
+
+def test_every_worker_has_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits for another's end would be taken for a slow host."""
+    made: dict[str, HttpFetcher] = {}
+
+    def make(*given: object, **about: object) -> HttpFetcher:
+        made["it"] = HttpFetcher(*given, **about)  # type: ignore[arg-type]  # as it is made
+        return made["it"]
+
+    monkeypatch.setattr(app, "HttpFetcher", make)
+    app.build(Settings(scraper_workers=1000))
+    assert made["it"]._connections >= 1000

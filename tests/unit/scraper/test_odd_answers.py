@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from lab.grader.virtual import virtual_loop
 from lab_kit.metrics import Metrics
 from scraper.adapters.html import parse_page
 from scraper.checks.web import Web
-from scraper.checks.world import World
+from scraper.checks.world import LIMITS, World
 from scraper.contract import Answer, Found, Refused, State, TooLarge
 from scraper.core.headers import retry_after, robots_tag
 from scraper.engine import Crawler
+from scraper.engine.hosts import Hosts
 from scraper.metrics import FetchMetrics
 
 SEED = "http://a.test/"
@@ -123,5 +125,25 @@ def test_a_crawl_that_is_cancelled_while_it_ends_is_cancelled() -> None:
             assert [world.crawler.status(status.crawl.id).state, world.ended[0].state] == [
                 State.CANCELLED
             ] * 2
+
+    virtually(work)
+
+
+def test_a_dead_host_is_forgotten_when_room_is_needed() -> None:
+    async def work() -> None:
+        limits, web = replace(LIMITS, domains=3), Web()
+        web.down |= {"dead-1.test", "dead-2.test", "busy.test"}
+        ports = World(Crawler, limits, web).crawler._ports  # type: ignore[attr-defined]  # those of the reference
+        hosts = Hosts(ports, limits)
+        for name in sorted(web.down):
+            for _ in range(limits.breaker_calls):
+                await hosts.of(f"http://{name}/").get(f"http://{name}/", lambda: True)
+        hosts.began("http://busy.test/")
+        hosts.of("http://now.test/")
+        assert hosts.met.keys() == {*web.down, "now.test"}, "their breakers are open"
+        await asyncio.sleep(limits.breaker_seconds)
+        hosts.of("http://new.test/")
+        assert hosts.met.keys() == {"busy.test", "new.test"}
+        assert hosts.forgotten.requests == 2 * limits.breaker_calls
 
     virtually(work)

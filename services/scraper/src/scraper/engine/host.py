@@ -79,10 +79,12 @@ class Host:
             self.bucket = Bucket(1 / delay, 1, self._ports.clock.monotonic(), 0.0)
 
     def idle(self) -> bool:
-        """Whether nothing would be lost by forgetting this host."""
+        """Whether it may be forgotten: nobody is at it, and it may be asked now. Of one that was down it is lost
+        that a single probe would do; but the dead are asked by nobody, and would stay for ever."""
         now = self._ports.clock.monotonic()
         rested = self.bucket.level(now) >= self.bucket.burst and now >= self._not_before
-        return not self.users and rested and self.breaker.state(now) is BreakerState.CLOSED
+        busy = self.users or self.in_flight
+        return not busy and rested and self.breaker.state(now) is not BreakerState.OPEN
 
     def status(self) -> DomainStatus:
         now = self._ports.clock.monotonic()
