@@ -64,7 +64,7 @@ class Run:
         while self._deadline is None:
             if self.state is State.PAUSED or not self._has_room():
                 await self._changed(None)
-            elif await self._take(self._room() - len(self._held)):
+            elif await self._take(min(self._room() - len(self._held), self._hosts.ahead)):
                 return
 
     def _has_room(self) -> bool:
@@ -72,7 +72,7 @@ class Run:
         return len(self._held) <= self._room() * 7 // 8
 
     async def _take(self, most: int) -> bool:
-        """Begin at most `most` links; whether the crawl is done."""
+        """Begin at most `most` links, which may all be of one host; whether the crawl is done."""
         idle = not self._held
         self._news.clear()
         taken = await self._persist(lambda: self._ports.frontier.take(self.crawl.id, most, self._hosts.full))
