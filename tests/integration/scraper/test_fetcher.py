@@ -8,9 +8,11 @@ import tracemalloc
 import pytest
 from tests.integration.scraper.server import HTML, SHORT, fetched, saying, serving, whole
 
+from scraper import app
 from scraper.adapters.fetcher import HttpFetcher, Phases
 from scraper.adapters.hosts import AllowedHosts
 from scraper.adapters.robots import parse_robots
+from scraper.config import Settings
 from scraper.contract import ConnectionLost, Refused, TimedOut, TooLarge
 from scraper.core.headers import robots_tag
 from scraper.core.robots import LARGEST
@@ -112,6 +114,25 @@ def test_what_is_no_text_is_not_read(kind: str) -> None:
     assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"", kind)
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["by its length", "as it comes"])
+def test_a_large_text_that_is_no_page_is_a_file(told: bool) -> None:
+    body = b"1,2\n" * LARGEST
+    length = b"Content-Length: %d\r\n" % len(body) if told else b""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\n%b\r\n" % length
+    answer = fetched(saying(head + body, end=True), phases=Phases())
+    assert (answer.status, LARGEST < len(answer.body) < 2 * LARGEST) == (200, True)
+
+
+def test_a_url_that_nobody_can_ask_for_is_refused() -> None:
+    async def fetch() -> None:
+        fetcher = HttpFetcher(AllowedHosts(["*"], "http://origin.test"), SHORT)
+        with pytest.raises(Refused, match="backslash"):
+            await fetcher.get("http://a.lab.test\\x/")
+        await fetcher.close()
+
+    asyncio.run(fetch())
+
+
 def test_an_encoding_nobody_asked_for_is_refused() -> None:
     with pytest.raises(Refused, match="'br'"):
         fetched(saying(whole(b"\x01\x02", b"Content-Type: text/html\r\nContent-Encoding: br\r\n")))
@@ -155,3 +176,16 @@ def test_a_cancelled_request_closes_its_connection() -> None:
             await fetcher.close()
 
     asyncio.run(cancel())
+
+
+def test_every_worker_has_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits for another's end would be taken for a slow host."""
+    made: dict[str, HttpFetcher] = {}
+
+    def make(*given: object, **about: object) -> HttpFetcher:
+        made["it"] = HttpFetcher(*given, **about)  # type: ignore[arg-type]  # as it is made
+        return made["it"]
+
+    monkeypatch.setattr(app, "HttpFetcher", make)
+    app.build(Settings(scraper_workers=1000))
+    assert made["it"]._connections >= 1000

@@ -44,6 +44,10 @@ from scraper.core.urls import join, normalise
         ("mailto:me@a.test", None),
         ("http://[broken", None),
         ("http://a.test:x/", None),
+        ("http://a b.test/", None),
+        ("http://a.test\\x/", None),
+        ("http://%61.test/", None),
+        ("http://[fe80::1%25eth0]/", None),
         ("http://a.test/" + "x" * 3000, None),
     ],
 )
@@ -182,6 +186,19 @@ def test_traps_are_known_by_their_looks() -> None:
     dates = [f"http://a.test/calendar/{2000 + number}/01" for number in range(80)]
     assert sum(not traps.holds(url) for url in dates) == CALENDAR_PAGES
     assert not traps.holds(dates[0]), "one that was let through is so again"
+
+
+def test_articles_that_have_a_date_in_their_path_are_no_calendar() -> None:
+    traps = Traps()
+    urls = [f"http://a.test/2024/05/{day}article-{number}" for number in range(80) for day in ("", "07/")]
+    assert not any(map(traps.holds, urls))
+
+
+@pytest.mark.parametrize("form", ["/{}/5", "/{}-05/", "/en/{}/05/31?view=day", "/events?year={}"])
+def test_a_calendar_is_one_however_its_dates_are_written(form: str) -> None:
+    traps = Traps()
+    dates = [f"http://a.test{form.format(2000 + number)}" for number in range(80)]
+    assert sum(not traps.holds(url) for url in dates) == CALENDAR_PAGES
 
 
 def test_a_million_fingerprints_are_small() -> None:

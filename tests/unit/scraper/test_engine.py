@@ -189,3 +189,22 @@ def test_a_host_that_was_given_up_is_asked_again_in_the_end() -> None:
             assert world.crawler.domains()["a.test"].breaker == "closed"
 
     virtually(work)
+
+
+def test_a_large_site_that_rests_leaves_room_for_those_that_are_found_later() -> None:
+    async def work() -> None:
+        web = Web()
+        seeds = [web.site("large.test", 500), "http://hub.test/"]
+        web.page(seeds[1], *(web.site(f"small-{number}.test", 10) for number in range(6)))
+        web.slow[seeds[1]] = 10.0
+        for number in range(1, 500):
+            web.scripts[f"http://large.test/{number}"].append(Answer(429, {"retry-after": "3600"}))
+        async with World(Crawler, web=web) as world:
+            await world.begin(*seeds)
+            await asyncio.sleep(9.0)
+            assert world.crawler.stats().requests > 3
+            assert len(world.frontier.held()) < 2 * LIMITS.ahead + 1
+            await asyncio.sleep(30.0)
+            assert len(world.fetched("small-")) == 60
+
+    virtually(work)

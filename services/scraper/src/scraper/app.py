@@ -60,8 +60,10 @@ def build(settings: Settings) -> Service:
     name, timeline = "scraper", Timeline()
     metrics, faults, redis = Metrics(name), Faults(*FAULTS), connect(settings.redis_url)
     hosts = AllowedHosts(settings.allowed_hosts, settings.lab_origin_url)
-    fetcher, network, offload = HttpFetcher(hosts), FetchMetrics(metrics), Offload()
     limits, registry = settings.limits, Registry(redis)
+    # A request that a worker has begun waits for no other: waiting would count as the host's slowness.
+    fetcher = HttpFetcher(hosts, connections=limits.workers)
+    network, offload = FetchMetrics(metrics), Offload()
     leases = Leases(redis, rest=limits.burst / limits.rate)
     frontier, leased = RedisFrontier(redis, leases), LeasedFetcher(FaultyFetcher(fetcher, faults), leases)
 

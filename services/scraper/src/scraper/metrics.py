@@ -20,6 +20,7 @@ FETCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 ERRORS = (
     "429",
     "5xx",
+    "bug",
     "connection",
     "dns",
     "down",
@@ -29,6 +30,8 @@ ERRORS = (
     "size",
     "timeout",
 )
+FAMILIES, OTHER = ("2xx", "3xx", "4xx"), "other"
+"""Of the status of an answer, which may be any number of three digits."""
 SHOWN = 20
 """Hosts that have a series of their own: the busiest; the others are added up as `other`."""
 BREAKERS = {"closed": 0, "half-open": 1, "open": 2}
@@ -72,7 +75,7 @@ class FetchMetrics:
     def wrap(self, inner: Fetcher, engine: str, clock: Callable[[], float]) -> Fetcher:
         """`inner`, counted for `engine`; its label sets start at zero."""
         here = (self._service, engine)
-        outcomes = {name: self._requests.labels(*here, name) for name in ("2xx", "3xx", "4xx", *ERRORS)}
+        outcomes = {name: self._requests.labels(*here, name) for name in (*FAMILIES, *ERRORS, OTHER)}
         hosts = {"other": self._hosts.labels(*here, "other")}
 
         def of_host(host: str) -> Counter:
@@ -113,7 +116,8 @@ class _Measured:
 
 
 def _outcome(status: int) -> str:
-    return "429" if status == 429 else f"{status // 100}xx"
+    name = "429" if status == 429 else f"{status // 100}xx"
+    return name if name in FAMILIES or name in ERRORS else OTHER
 
 
 class EngineStats(Collector):

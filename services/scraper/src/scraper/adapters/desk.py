@@ -122,8 +122,7 @@ class Desk:
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
             try:
-                for record in await self._registry.all():
-                    await self._apply(record)
+                await self._follow_others()
             except RedisError as error:
                 log.debug("cannot look what others decided", error=str(error))
 
@@ -134,12 +133,24 @@ class Desk:
             try:
                 found = await self._redis.lrange(FILES, 0, 99)
                 for text in found:
-                    await publish(self._redis, DOWNLOADS, await self._wanted(json.loads(text)))
-                await self._redis.ltrim(FILES, len(found), -1)
+                    await publish(self._redis, DOWNLOADS, self._wanted(json.loads(text)))
+                    await self._redis.lrem(
+                        FILES, 1, text
+                    )  # by its text: other replicas take from this list, too
                 await asyncio.sleep(0.0 if found else RETRY_SECONDS)
             except (RedisError, StreamFull) as error:
                 log.debug("cannot hand on files yet", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _follow_others(self) -> None:
+        opened = self._frontier.opened()
+        records = await self._registry.all()
+        for record in records:
+            await self._apply(record)
+        for deleted in opened - {record.crawl.id for record in records}:
+            async with self._host.use() as engine:
+                with suppress(CrawlError):
+                    await engine.cancel(deleted)
 
     async def _told(self, status: Status) -> None:
         while True:
@@ -151,30 +162,18 @@ class Desk:
                 log.warning("cannot tell the end of a crawl yet", crawl=status.crawl.id, error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _wanted(self, file: dict[str, str]) -> Message:
+    def _wanted(self, file: dict[str, str]) -> Message:
         identity = hashlib.sha256(f"{file['crawl']} {file['url']}".encode()).hexdigest()[:32]
         name = posixpath.basename(urlsplit(file["url"]).path)[:255]
         return Message("download.wanted", {"url": file["url"], "name": name}, file["crawl"], identity)
 
     async def _apply(self, record: Record) -> None:
         """Bring this engine to what was decided; what it cannot do now it does the next time."""
-        crawl = record.crawl
         async with self._host.use() as engine:
             with suppress(CrawlError):
-                try:
-                    state = engine.status(crawl.id).state
-                except UnknownCrawl:
-                    if not record.state.final:
-                        await engine.submit(replace(crawl, paused=record.state is State.PAUSED))
-                    return
-                if state.final or state is record.state:
-                    return
-                if record.state.final:
-                    await engine.cancel(crawl.id)
-                elif record.state is State.PAUSED:
-                    await engine.pause(crawl.id)
-                else:
-                    await engine.resume(crawl.id)
+                if _differs(engine, record):
+                    # The record may be older than what was decided last.
+                    await _brought(engine, await self._registry.find(record.crawl.id))
 
     async def _shown(self, record: Record) -> dict[str, Any]:
         counts = await self._frontier.counts(record.crawl.id)
@@ -190,3 +189,31 @@ class Desk:
                        "domains": crawl.domains, "crawl_delay": crawl.crawl_delay},
             **counts,
         }  # fmt: skip
+
+
+def _state(engine: Crawler, crawl_id: str) -> State | None:
+    try:
+        return engine.status(crawl_id).state
+    except UnknownCrawl:
+        return None
+
+
+def _differs(engine: Crawler, record: Record) -> bool:
+    """Whether the engine has to do something."""
+    state = _state(engine, record.crawl.id)
+    return not record.state.final if state is None else not state.final and state is not record.state
+
+
+async def _brought(engine: Crawler, record: Record) -> None:
+    """Have the engine do what was decided of a crawl. Raises what the engine raises."""
+    crawl = record.crawl
+    if not _differs(engine, record):
+        return
+    if _state(engine, crawl.id) is None:
+        await engine.submit(replace(crawl, paused=record.state is State.PAUSED))
+    elif record.state.final:
+        await engine.cancel(crawl.id)
+    elif record.state is State.PAUSED:
+        await engine.pause(crawl.id)
+    else:
+        await engine.resume(crawl.id)

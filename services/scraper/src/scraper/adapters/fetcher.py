@@ -10,7 +10,6 @@ from aiohttp.client_exceptions import (
     ClientError,
     ConnectionTimeoutError,
     ContentTypeError,
-    InvalidURL,
 )
 from multidict import CIMultiDictProxy
 from yarl import URL
@@ -18,6 +17,7 @@ from yarl import URL
 from scraper.adapters.hosts import AllowedHosts, PrivateAddress
 from scraper.adapters.robots import AGENT
 from scraper.contract import Answer, ConnectionLost, FetchError, NameUnknown, Refused, TimedOut, TooLarge
+from scraper.core.headers import is_page
 from scraper.core.robots import LARGEST
 
 __all__ = ["HttpFetcher", "Phases"]
@@ -44,7 +44,8 @@ class Phases:
 
 class HttpFetcher:
     """See `contract.Fetcher`. Connections are kept; redirects and cookies are not followed or kept. Of a
-    robots.txt the beginning is enough, whatever type it claims to be."""
+    robots.txt the beginning is enough, whatever type it claims to be, and of any text that is no page: it may be
+    a robots.txt that has moved."""
 
     def __init__(self, hosts: AllowedHosts, phases: Phases | None = None, connections: int = 256) -> None:
         self._hosts, self._phases = hosts, phases or Phases()
@@ -56,7 +57,7 @@ class HttpFetcher:
             raise Refused(f"{url!r}: the host is not in LAB_ALLOWED_HOSTS, or its address is private")
         try:
             return await self._answer(url)
-        except (ClientError, OSError, InvalidURL) as error:  # a TimeoutError is an OSError
+        except (ClientError, OSError, ValueError) as error:  # a TimeoutError is an OSError
             raise _translated(url, error) from error
 
     async def close(self) -> None:
@@ -76,7 +77,7 @@ class HttpFetcher:
                 return Answer(response.status, headers)
             if headers.get("content-encoding", "identity").lower() not in ENCODINGS:
                 raise Refused(f"{url} is encoded as {headers['content-encoding']!r}, which nobody asked for")
-            if url.endswith("/robots.txt"):
+            if url.endswith("/robots.txt") or (_is_read(headers) and not is_page(headers)):
                 return Answer(response.status, headers, await _beginning(response, LARGEST + 1))
             if not _is_read(headers):
                 return Answer(response.status, headers)
@@ -139,6 +140,6 @@ def _translated(url: str, error: Exception) -> FetchError:
     if isinstance(error, ClientConnectorDNSError):
         is_private = isinstance(error.os_error, PrivateAddress)
         return Refused(str(error.os_error)) if is_private else NameUnknown(f"{url}: {error.os_error}")
-    if isinstance(error, InvalidURL | ContentTypeError):
+    if isinstance(error, ValueError | ContentTypeError):  # of the URL
         return Refused(f"{url}: {error}")
     return ConnectionLost(f"{url}: {str(error) or type(error).__name__}")

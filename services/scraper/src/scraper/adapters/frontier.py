@@ -33,6 +33,9 @@ def prefix(crawl: str) -> str:
 class RedisFrontier:
     """See `contract.Frontier`. Links are taken of hosts that `leases` holds. They stay this engine's while `beat`
     runs; of one that has died they are given back. Pages that end at about the same time are written together.
+
+    An answer of Redis may be lost, or an engine end while Redis is away: then links are this replica's that nobody
+    here knows of. Who takes links with none in hand gives those back first.
     """
 
     def __init__(self, redis: Redis, leases: Leases) -> None:
@@ -42,20 +45,27 @@ class RedisFrontier:
         self._scripts = {name: self._redis.register_script(getattr(scripts, name)) for name in names}
         self._crawls: dict[str, Crawl] = {}
         self._known: dict[str, set[str]] = {}
+        self._held: dict[str, set[object]] = {}
         self._written: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, deque[tuple[Page, asyncio.Future[bool]]]] = {}
 
     async def open(self, crawl: Crawl, links: Sequence[Link]) -> None:
-        self._crawls[crawl.id] = crawl
+        self._crawls[crawl.id], self._held[crawl.id] = crawl, set()
         bounds = (crawl.pages, crawl.domain_pages, crawl.domains)
-        await self._call("OPEN", crawl.id, *bounds, json.dumps(self._packed(crawl, links)))
+        seeds = [_pack(link, rank(link, crawl.prefer)) for link in links]
+        await self._call("OPEN", crawl.id, *bounds, json.dumps(seeds))
 
     async def take(self, crawl: str, most: int, skip: Collection[str]) -> Taken:
-        ours = self._leases.held()
-        unfinished, found = await self._call("TAKE", crawl, self.owner, most, ours, *skip, keys=(RESTING,))
-        return Taken(
-            [_link(origin, item) for origin, item in zip(found[::2], found[1::2], strict=True)], unfinished
-        )
+        held, asking = self._held.setdefault(crawl, set()), object()
+        asked: tuple[str | int, ...] = (self.owner, most, self._leases.held(), int(not held), *skip)
+        held.add(asking)  # what is on its way from Redis is not lost
+        try:
+            unfinished, found = await self._call("TAKE", crawl, *asked, keys=(RESTING,))
+            links = [_link(origin, item) for origin, item in zip(found[::2], found[1::2], strict=True)]
+            held.update([link.url for link in links])
+        finally:
+            held.discard(asking)
+        return Taken(links, unfinished)
 
     async def finish(self, crawl: str, page: Page) -> bool:
         ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -66,12 +76,18 @@ class RedisFrontier:
         return await ended
 
     async def give_back(self, crawl: str, links: Sequence[Link]) -> None:
-        await self._call("GIVE_BACK", crawl, self.owner, *(link.url for link in links))
+        urls = [link.url for link in links]
+        await self._call("GIVE_BACK", crawl, self.owner, *urls)
+        self._out_of_hand(crawl, urls)
 
     async def close(self, crawl: str) -> None:
         await self._call("CLOSE", crawl)
-        for kept in (self._crawls, self._known):
+        for kept in (self._crawls, self._known, self._held):
             kept.pop(crawl, None)
+
+    def opened(self) -> set[str]:
+        """The crawls that were begun here, and not closed."""
+        return set(self._crawls)
 
     async def counts(self, crawl: str) -> dict[str, int]:
         """Of all engines together: waiting, held, done, fetched, failed."""
@@ -98,7 +114,7 @@ class RedisFrontier:
                 batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
                 await self._written_together(crawl, batch)
         finally:
-            del self._written[crawl]
+            del self._written[crawl], self._waiting[crawl]
 
     async def _written_together(self, crawl: str, batch: Sequence[tuple[Page, asyncio.Future[bool]]]) -> None:
         try:
@@ -110,11 +126,16 @@ class RedisFrontier:
                 if not ended.done():
                     ended.set_exception(error)
             return
+        self._out_of_hand(crawl, [page.link.url for page, _ in batch])
         if not all(kept):
             self._known.pop(crawl, None)  # what a page that is not ours any more links to was not added
         for (_, ended), one in zip(batch, kept, strict=True):
             if not ended.done():  # whoever waited may have been cancelled
                 ended.set_result(bool(one))
+
+    def _out_of_hand(self, crawl: str, urls: Iterable[str]) -> None:
+        if held := self._held.get(crawl):
+            held.difference_update(urls)
 
     async def _call(self, name: str, crawl: str, *arguments: str | int, keys: Sequence[str] = ()) -> Any:
         try:
@@ -123,11 +144,12 @@ class RedisFrontier:
             raise FrontierUnavailable(f"the frontier of crawl {crawl!r}: {error}") from error
 
     def _text(self, crawl: str, page: Page) -> str:
-        link, home = page.link, origin_of(page.link.url)
+        link, home = page.link, len(origin_of(page.link.url))
+        site = page.link.url[: home + 1]
         shown = {
             "url": link.url, "depth": link.depth, "status": page.status, "error": page.error, "title": page.title,
             "size": page.size, "seconds": round(page.seconds, 4), "index": page.index,
-            "links": [one.url.removeprefix(home) for one in page.follow],
+            "links": [one.url[home:] if one.url.startswith(site) else one.url for one in page.follow],
         }  # fmt: skip
         files = [json.dumps({"crawl": crawl, "url": url}) for url in page.files]
         outcome = "failed" if page.error else "fetched"

@@ -5,6 +5,7 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from scraper.contract import Found
+from scraper.core.nesting import shallow
 
 __all__ = ["parse_page"]
 
@@ -14,7 +15,7 @@ LONGEST_TITLE, MOST_LINKS = 200, 5000
 
 def parse_page(body: bytes, content_type: str) -> Found:
     """Never raises: any bytes are a page, if a poor one."""
-    tree = LexborHTMLParser(_decoded(body, content_type))
+    tree = LexborHTMLParser(shallow(_decoded(body, content_type)))
     title, base = tree.css_first("title"), tree.css_first("base[href]")
     robots = {word.strip() for node in tree.css("meta[name][content]") for word in _wishes(node)}
     links = [node.attributes for node in tree.css("a[href], area[href]")[:MOST_LINKS]]
@@ -38,5 +39,5 @@ def _decoded(body: bytes, content_type: str) -> str:
     charset = CHARSET.search(content_type) or CHARSET.search(body[:1024].decode("latin-1"))
     try:
         return body.decode(charset[1] if charset else "utf-8", "replace")
-    except LookupError:
+    except (LookupError, UnicodeError):  # no such encoding, or one that takes no broken bytes
         return body.decode("utf-8", "replace")

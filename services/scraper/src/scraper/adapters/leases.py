@@ -77,8 +77,9 @@ class Leases:
     async def let_rest(self, url: str, seconds: float) -> None:
         """Nobody takes links of this host for so long, whoever will have it then."""
         with suppress(RedisError):  # the engine that was told knows it, too
-            pause = int(1000 * min(seconds, LONGEST_REST))
-            await self._redis.set(RESTING + host_of(origin_of(url)), 1, px=max(1, pause))
+            key, pause = RESTING + host_of(origin_of(url)), max(1, int(1000 * min(seconds, LONGEST_REST)))
+            if not await self._redis.set(key, 1, px=pause, nx=True):
+                await self._redis.pexpire(key, pause, gt=True)  # the longest that was asked for
 
     async def _release(self) -> None:
         quiet = {shard for shard in self._leaving if not self._asking[shard]}
@@ -99,7 +100,7 @@ class LeasedFetcher:
             answer = await self._inner.get(url)
         finally:
             self._leases.ended(url)
-        if "retry-after" in answer.headers:
+        if "retry-after" in answer.headers and (answer.status == 429 or answer.status >= 500):
             await self._leases.let_rest(url, retry_after(answer.headers, time.time()) or 0.0)
         return answer
 

@@ -42,6 +42,10 @@ local function back(owner, url, item)
     if count('closed') == 0 then queue(origin, rank, 'LPUSH', rest) end
   end
 end
+local function all_back(owner)
+  local held = redis.call('HGETALL', p .. 'held:' .. owner)
+  for i = 1, #held, 2 do back(owner, held[i], held[i + 1]) end
+end
 """
 
 OPEN = (
@@ -59,7 +63,8 @@ TAKE = (
     COMMON
     + """
 local owner, most, ours, skip, out = ARGV[1], tonumber(ARGV[2]), ARGV[3], {}, {}
-for i = 4, #ARGV do skip[ARGV[i]] = true end
+if ARGV[4] == '1' then all_back(owner) end
+for i = 5, #ARGV do skip[ARGV[i]] = true end
 local function passes(host)
   if skip[host] == nil then
     local shard = tonumber(string.sub(redis.sha1hex((string.gsub(host, '^www%.', ''))), 1, 2), 16)
@@ -141,41 +146,40 @@ return 1
 REAP = (
     COMMON
     + """
-local freed = 0
 for _, owner in ipairs(redis.call('SMEMBERS', p .. 'holders')) do
   if redis.call('EXISTS', KEYS[2] .. owner) == 0 then
-    local held = redis.call('HGETALL', p .. 'held:' .. owner)
-    for i = 1, #held, 2 do
-      back(owner, held[i], held[i + 1])
-      freed = freed + 1
-    end
+    all_back(owner)
     redis.call('SREM', p .. 'holders', owner)
   end
 end
-return freed
+return 1
 """
 )
 
-CLOSE = (
-    COMMON
-    + """
-redis.call('HSET', C, 'closed', 1)
+EMPTY = """
 for _, origin in ipairs(redis.call('LRANGE', p .. 'turns', 0, -1)) do
   for rank = 0, 8 do redis.call('UNLINK', p .. 'q:' .. origin .. ':' .. rank) end
 end
 redis.call('UNLINK', p .. 'turns', p .. 'w', p .. 'accepted')
-redis.call('HSET', C, 'waiting', 0)
 for first = 0, 4095, 1024 do
   local keys = {}
   for n = first, first + 1023 do keys[#keys + 1] = p .. 'seen:' .. n end
   redis.call('UNLINK', unpack(keys))
 end
+"""
+
+CLOSE = (
+    COMMON
+    + EMPTY
+    + """
+if redis.call('EXISTS', C) == 1 then redis.call('HSET', C, 'closed', 1, 'waiting', 0) end
 return 1
 """
 )
 
 FORGET = (
     COMMON
+    + EMPTY
     + """
 for _, owner in ipairs(redis.call('SMEMBERS', p .. 'holders')) do redis.call('UNLINK', p .. 'held:' .. owner) end
 return redis.call('UNLINK', C, p .. 'pages', p .. 'holders')

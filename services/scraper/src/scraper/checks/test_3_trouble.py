@@ -33,7 +33,9 @@ def test_failures_are_retried(engine: type[Crawler], conclude: Conclude) -> None
             web.scripts[f"{HOST}/{name}"] += [trouble, trouble]
         web.scripts[f"{HOST}/large"].append(TooLarge("too large"))
         web.scripts[f"{HOST}/never"] += [Answer(500, {})] * 9
-        async with World(engine, replace(LIMITS, breaker_calls=1000, retry_budget=1.0), web) as world:
+        # All links are in hand at once, so that nothing but a retry's own pause lies between two attempts.
+        limits = replace(LIMITS, breaker_calls=1000, retry_budget=1.0, ahead=LIMITS.window)
+        async with World(engine, limits, web) as world:
             await world.crawl(f"{HOST}/")
             times = {
                 name: web.times(f"{HOST}/{name}") for name in ("503", "lost", "late", "404", "large", "never")

@@ -10,7 +10,9 @@ __all__ = ["is_page", "max_age", "retry_after", "robots_tag"]
 PAGES = ("text/html", "application/xhtml+xml")
 MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})", re.I)
 NO_STORE = re.compile(r"(?:^|[,\s])no-(?:store|cache)\b", re.I)
-AGENT = re.compile(r"([a-z_-]+)\s*:\s*(.*)", re.I)
+AGENT = re.compile(r"([a-z0-9_-]+)\s*:\s*(.*)", re.I)
+VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
+"""Rules of X-Robots-Tag that have a value, and so look like the name of an agent."""
 
 
 def is_page(headers: Mapping[str, str]) -> bool:
@@ -25,7 +27,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return float(value[:9])
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year, or a time zone, that no calendar has
         return None
     return max(0.0, when.replace(tzinfo=when.tzinfo or UTC).timestamp() - now)
 
@@ -47,7 +49,7 @@ def robots_tag(headers: Mapping[str, str], agent: str) -> tuple[bool, bool]:
     asked, meant = set[str](), True
     for part in value.lower().split(","):
         named = AGENT.fullmatch(part.strip())
-        if named and named[1] not in ("unavailable_after", "max-snippet", "max-image-preview"):
+        if named and named[1] not in VALUED:
             meant, part = named[1] == agent, named[2]
         if meant:
             asked.add(part.strip())

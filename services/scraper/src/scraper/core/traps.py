@@ -9,7 +9,12 @@ __all__ = ["Traps"]
 
 REPEATED = re.compile(r"(/[^/?]+(?:/[^/?]+)?)\1\1")
 DEEPEST = 20
-CALENDAR = re.compile(r"/(?:19|20|21)\d\d[/-](?:0?[1-9]|1[0-2])\b|[?&](?:year|month|date|day)=", re.I)
+CALENDAR = re.compile(
+    r"/(?:19|20|21)\d\d[/-](?:0?[1-9]|1[0-2])(?:[/-](?:0?[1-9]|[12]\d|3[01]))?/?(?:\?|$)"
+    r"|[?&](?:year|month|date|day)=",
+    re.I,
+)
+"""Named by nothing but its date: what has a name behind that is an article."""
 CALENDAR_PAGES, MOST_SITES = 50, 10_000
 
 

@@ -16,6 +16,8 @@ SESSION = re.compile(
 SESSION_PATH = re.compile(r";(?:jsessionid|sid|phpsessid)=[^/?;]*", re.I)
 ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 UNSAFE = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@/?%\[\]-]")
+FORBIDDEN = re.compile(r"[\x00-\x20\x7f\"#%/<>?@\\^`{|}\[\]]")
+"""What no name of a host has; browsers read such a link in another way, or not at all (WHATWG URL, 3.1)."""
 BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -39,7 +41,7 @@ def normalise(url: str) -> str | None:
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port
     except (ValueError, UnicodeError):
         return None
-    if parts.scheme not in DEFAULT_PORTS or not host or len(url) > LONGEST:
+    if parts.scheme not in DEFAULT_PORTS or not host or FORBIDDEN.search(host) or len(url) > LONGEST:
         return None
     shown = f"[{host}]" if ":" in host else host
     place = shown if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{shown}:{port}"

@@ -60,7 +60,8 @@ class Host:
             try:
                 answer = await self._ports.fetcher.get(url)
             except FetchError as error:
-                self._failed(permit, error.reason)
+                # What is not worth another attempt is no fault of the host: we did not want what it has.
+                self._failed(permit, error.reason, well=not error.retryable)
                 raise
             except BaseException:
                 self.breaker.lost(permit)  # cancelled: nobody knows whether the host is well
@@ -78,10 +79,12 @@ class Host:
             self.bucket = Bucket(1 / delay, 1, self._ports.clock.monotonic(), 0.0)
 
     def idle(self) -> bool:
-        """Whether nothing would be lost by forgetting this host."""
+        """Whether it may be forgotten: nobody is at it, and it may be asked now. Of one that was down it is lost
+        that a single probe would do; but the dead are asked by nobody, and would stay for ever."""
         now = self._ports.clock.monotonic()
         rested = self.bucket.level(now) >= self.bucket.burst and now >= self._not_before
-        return not self.users and rested and self.breaker.state(now) is BreakerState.CLOSED
+        busy = self.users or self.in_flight
+        return not busy and rested and self.breaker.state(now) is not BreakerState.OPEN
 
     def status(self) -> DomainStatus:
         now = self._ports.clock.monotonic()
@@ -142,6 +145,6 @@ class Host:
         else:
             self._failed(permit, "5xx")
 
-    def _failed(self, permit: Permit, reason: str) -> None:
+    def _failed(self, permit: Permit, reason: str, *, well: bool = False) -> None:
         self.errors[reason] += 1
-        self.breaker.ended(permit, False, self._ports.clock.monotonic())
+        self.breaker.ended(permit, well, self._ports.clock.monotonic())

@@ -25,7 +25,7 @@ class Hosts:
     def __init__(self, ports: Ports, limits: Limits) -> None:
         self._ports, self._limits = ports, limits
         self._workers = ports.semaphore("workers", limits.workers)
-        self._ahead = max(limits.ahead, 2 * limits.per_domain)
+        self.ahead = max(limits.ahead, 2 * limits.per_domain)
         self.make: Callable[[Ports, Limits, asyncio.Semaphore], Host] = Host
         self.met: dict[str, Host] = {}
         self.forgotten = Tally()
@@ -43,14 +43,15 @@ class Hosts:
         """A link is in hand."""
         host = self.of(url)
         host.users += 1
-        if host.users >= self._ahead:
+        if host.users >= self.ahead:
             self.full.add(host_of(origin_of(url)))
 
     def ended(self, url: str) -> None:
         """A link is out of hand."""
         name = host_of(origin_of(url))
         self.met[name].users -= 1
-        self.full.discard(name)
+        if self.met[name].users < self.ahead:
+            self.full.discard(name)
 
     def _make_room(self) -> None:
         if len(self.met) < self._limits.domains:

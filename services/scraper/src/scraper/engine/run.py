@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from scraper.contract import Crawl, FrontierUnavailable, Link, Ports, State, Status
+from scraper.contract import Crawl, FrontierUnavailable, Link, Page, Ports, State, Status
 from scraper.core.urls import normalise
 from scraper.engine.host import Withdrawn
 from scraper.engine.hosts import Hosts
@@ -64,7 +64,7 @@ class Run:
         while self._deadline is None:
             if self.state is State.PAUSED or not self._has_room():
                 await self._changed(None)
-            elif await self._take(self._room() - len(self._held)):
+            elif await self._take(min(self._room() - len(self._held), self._hosts.ahead)):
                 return
 
     def _has_room(self) -> bool:
@@ -72,7 +72,7 @@ class Run:
         return len(self._held) <= self._room() * 7 // 8
 
     async def _take(self, most: int) -> bool:
-        """Begin at most `most` links; whether the crawl is done."""
+        """Begin at most `most` links, which may all be of one host; whether the crawl is done."""
         idle = not self._held
         self._news.clear()
         taken = await self._persist(lambda: self._ports.frontier.take(self.crawl.id, most, self._hosts.full))
@@ -82,7 +82,7 @@ class Run:
         for link in taken.links:
             self._begin(link)
         if idle and not taken.unfinished:
-            self.state = State.DONE
+            self.state = self.state if self.state.final else State.DONE  # it may be cancelled meanwhile
             return True
         if not taken.links:
             await self._changed(POLL_SECONDS)
@@ -118,6 +118,14 @@ class Run:
         except Withdrawn:
             await self._persist(lambda: self._ports.frontier.give_back(self.crawl.id, [link]))
             return
+        except Exception:
+            # Told by the task that ends with it. A link in nobody's hands would keep the crawl from ending, too.
+            self._visits.errors["bug"] += 1
+            await self._finish(Page(link, error="bug"))
+            raise
+        await self._finish(page)
+
+    async def _finish(self, page: Page) -> None:
         kept = await self._persist(lambda: self._ports.frontier.finish(self.crawl.id, page))
         if kept:
             self.fetched += page.error is None
