@@ -200,3 +200,37 @@ def test_who_comes_back_during_an_outage_keeps_trying(window: Window, start_repl
     alone.server.start()
     window.sees("#state", "connected")
     window.until(lambda: window.messages() == ["during"])
+
+
+def test_who_was_away_for_too_long_is_told_so(window: Window, replica: Any, redis: Any) -> None:
+    ann = replica.guest("ann-away", "long-away")
+    window.sign_in("polly")
+    window.enter("long-away")
+    ann.say("long-away", "heard")
+    window.until(lambda: window.messages() == ["heard"])
+    redis.incrby("chat:{long-away}:seq", 20_000)
+    ann.send("say", room="long-away", text="long after")
+    window.until(lambda: window.messages() == ["heard", "long after"])
+    window.until(lambda: window.texts("#notice")[0].startswith("You were away for long."))
+    window.until(lambda: window.texts("#messages .cut .text") == ["long after"])
+
+
+def test_who_leaves_on_another_device_is_told_so(window: Window, replica: Any) -> None:
+    window.sign_in("pamela")
+    window.enter("elsewhere")
+    token = window.driver.execute_script("return localStorage.getItem('token:pamela')")
+    replica.guest("pamela", "elsewhere", token=token).ask("leave", "left", room="elsewhere")
+    window.sees("#notice", "You left #elsewhere on another device.")
+    window.sees("#room", "#general")
+
+
+def test_what_was_read_is_read_although_one_reloads_at_once(window: Window, replica: Any) -> None:
+    ann = replica.guest("ann-quick", "quick")
+    window.sign_in("peggy")
+    window.enter("quick")
+    ann.say("quick", "read at once")
+    window.until(lambda: window.messages() == ["read at once"])
+    token = window.driver.execute_script("return localStorage.getItem('token:peggy')")
+    window.driver.get("about:blank")
+    (known,) = [one for one in replica.guest("peggy", token=token).welcome["rooms"] if one["room"] == "quick"]
+    assert known["unread"] == 0

@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from chat.terminal.door import Json
 
-__all__ = ["HELP", "Misunderstood", "line", "request", "show", "show_help", "title"]
+__all__ = ["HELP", "Misunderstood", "cut_off", "farewell", "line", "request", "show", "show_help", "title"]
 
 FOR_A_WHILE = "600"  # seconds
 FOR_PEOPLE = {
@@ -70,6 +70,25 @@ def title(room: str, me: str) -> str:
     """How a room is called; a private conversation, after the other one."""
     others = [name for name in room.split("+") if name != me] if "+" in room else []
     return f"@{others[0]}" if others else room
+
+
+def farewell(place: str, why: str | None, by: str) -> str:
+    """What is said to whom a room, called `place`, is no more."""
+    match why:
+        case "kick":
+            return f"you are no longer in {place}: {by} put you out"
+        case "ban":
+            return f"you are no longer in {place}: {by} banned you"
+        case "close":
+            return f"you are no longer in {place}: {by} closed it"
+        case "leave":
+            return f"you are no longer in {place}: you left it on another device"
+        case _:
+            return f"you are no longer in {place}{f': {why}' if why else ''}"
+
+
+def cut_off(place: str) -> str:
+    return f"you were away for long: the oldest messages of {place} that you missed are not kept any more"
 
 
 def line(message: Json, here: str, me: str, url: str) -> str:

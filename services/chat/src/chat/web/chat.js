@@ -8,6 +8,7 @@ import { showHead, showPeople, showRooms, showState, showTyping } from "./lists.
 import { Log } from "./log.js";
 import { Room } from "./rooms.js";
 import { remembered, signIn, signOut, upload } from "./service.js";
+import { cutOff, farewell } from "./words.js";
 
 const TYPING_SHOWN = 6_000; // milliseconds
 const LOBBY = "general", NAME = /^(@[a-z][a-z0-9_-]{0,31}|[a-z0-9][a-z0-9_-]{0,63})$/;
@@ -114,7 +115,12 @@ async function listRooms() {
   drawRooms();
 }
 
-function caughtUp({ room }) {
+function caughtUp({ room, kept_from: keptFrom }) {
+  if (keptFrom) {
+    roomOf(room).keptFrom = keptFrom;
+    if (room === current?.name) log.cut();
+    say(cutOff(roomOf(room).title));
+  }
   if (room === current?.name) {
     attention.read(current);
     askPeople(current);
@@ -143,7 +149,7 @@ function left({ room: name, why, by }) {
   const room = roomOf(name);
   room.joined = false;
   if (room.private) rooms.delete(name);
-  say(`You are no longer in ${room.isPrivate ? room.title : name}${why ? `: ${why}${by ? ` by ${by}` : ""}` : ""}.`, Boolean(why));
+  say(farewell(room.title, why, by), Boolean(why) && why !== "leave");
   if (room === current) look([...rooms.values()].find((other) => other.joined) ?? null);
   drawRooms();
 }
