@@ -4,7 +4,7 @@ import { Chat } from "./client.js";
 import { HELP, parse } from "./commands.js";
 import { Composer } from "./composer.js";
 import { $, agreed, make, onSubmit } from "./elements.js";
-import { showHead, showPeople, showRooms, showState, showTyping } from "./lists.js";
+import { showHead, showNowhere, showPeople, showRooms, showState, showTyping } from "./lists.js";
 import { Log } from "./log.js";
 import { Room } from "./rooms.js";
 import { remembered, signIn, signOut, upload } from "./service.js";
@@ -39,7 +39,7 @@ async function comeIn(name) {
   }
   $("sign-in").hidden = true;
   $("chat").hidden = false;
-  $("me").textContent = name;
+  $("me").textContent = $("me").title = name;
   attention = new Attention(chat, () => { if (current) attention.read(current); drawRooms(); });
   for (const [type, act] of Object.entries(HEARD)) chat.addEventListener(type, ({ detail }) => act(detail));
   return chat.open();
@@ -54,7 +54,7 @@ function refuse(error) {
 function start() {
   const name = remembered();
   $("sign-in").hidden = Boolean(name);
-  if (!name) return;
+  if (!name) return $("name").focus(); // it was hidden when the page came
   $("name").value = name;
   comeIn(name);
 }
@@ -212,9 +212,9 @@ async function enterOrMake(name) {
 
 function look(room) {
   current = room;
-  $("main").hidden = !room;
+  $("chat").classList.toggle("nowhere", !room);
   $("chat").classList.remove("people");
-  if (!room) return;
+  if (!room) return showNowhere();
   localStorage.setItem("room", room.name);
   const unsettled = [...[...chat.unacknowledged.values()].map(({ said }) => ({ said })), ...refused.values()];
   log.show(room, unsettled.filter(({ said }) => said.room === room.name));
@@ -225,7 +225,7 @@ function look(room) {
   drawRooms();
   drawPeople(room);
   askPeople(room);
-  $("text").focus();
+  if (!matchMedia("(pointer: coarse)").matches) $("text").focus(); // on a phone it would open the keyboard
 }
 
 async function askPeople(room) {
