@@ -92,6 +92,21 @@ def test_two_people_at_two_terminals(sit_down: Any, replica: Any) -> None:
     assert tina.process.wait(20) == 0
 
 
+def test_what_administrators_do_is_said_in_words(sit_down: Any, replica: Any) -> None:
+    ann, tyra = replica.guest("ann-tyra", "board"), sit_down(replica, "tyra")
+    tyra.ask("/join board", "-- you are in board")
+    for verb, about, said in (
+        ("topic", {"text": "wood"}, "set the topic: wood"),
+        ("slow", {"seconds": 60}, "allows one message in 60 s"),
+        ("mute", {"user": "nobody", "seconds": 2.5}, "muted nobody for 2.5 s"),
+        ("role", {"user": "tyra", "text": "moderator"}, "made tyra moderator"),
+        ("announce", {"text": "hear, hear"}, "announces: hear, hear"),
+    ):
+        ann.ask("command", "done", room="board", verb=verb, **about)
+        tyra.until(f"-- ann-tyra {said}")
+    assert "board" in tyra.ask("/rooms", "-- you are in: ").partition(" · you could join: ")[0]
+
+
 def test_a_private_message_moves_nobody(sit_down: Any, replica: Any) -> None:
     tim, ann = sit_down(replica, "tim"), replica.guest("ann-tim", "general")
     room = ann.join("@tim")["room"]

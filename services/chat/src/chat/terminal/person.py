@@ -154,7 +154,8 @@ class Person:
 
     def _lose(self, message: Json) -> None:
         if not self._lost:
-            show(f"-- not connected: it is tried again, at first in {message['wait']:.1f} s")
+            wait = f"{message['wait']:.1f} s"
+            show(f"-- not connected: what you say waits, and it is tried again, at first in {wait}")
         self._lost = True
 
     def _left(self, message: Json) -> None:
