@@ -72,6 +72,24 @@ def test_slow_mode_is_for_members(replica: Any, room: str) -> None:
     ann.say(room, "two")
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_slow_mode_counts_what_has_its_place_and_nothing_twice(start_replica: Any, durable: bool) -> None:
+    replica = start_replica(chat_durable=durable)
+    ann, bob, cleo = (replica.guest(name, "slow") for name in ("ann", "bob", "cleo"))
+    command(ann, "slow", "slow", seconds=3600)
+    bob.until("change", verb="slow")
+    cleo.until("change", verb="slow")
+    id = bob.say("slow", "one", nonce="one")
+    if durable:
+        assert bob.say("slow", "one", nonce="one") == id
+    assert "wait 3600 s" in refused(bob, "say", room="slow", text="two")
+    assert "wait 3600 s" in refused(bob, "say", room="slow", text="two")
+    cleo.say("slow", "so may others")
+    command(ann, "slow", "slow", seconds=0.001)
+    bob.until("change", verb="slow")
+    bob.say("slow", "two")
+
+
 def test_a_private_room_takes_an_invitation(replica: Any, room: str) -> None:
     ann, bob = replica.guest("ann-4"), replica.guest("bob-4")
     ann.ask("create", "created", room=room, private=True)

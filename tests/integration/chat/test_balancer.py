@@ -93,3 +93,17 @@ def test_a_room_spans_replicas_and_survives_the_loss_of_one(balanced: tuple[list
         assert [event["id"] for event in again.events("room")] == [missed]
         assert again.welcome["replica"] != guest.welcome["replica"]
     assert (len(gone), len(stayed)) == (2, 4)
+
+
+def test_behind_a_proxy_that_ends_tls_the_websocket_is_encrypted_too(replica: Any) -> None:
+    plain, safe = (
+        replica.ask("GET", "/v1/where", headers={"x-forwarded-proto": scheme, "host": "chat.example.org"})[1]
+        for scheme in ("http", "https")
+    )
+    assert str(plain["websocket"]).startswith("ws://chat.example.org:")
+    assert str(safe["websocket"]).startswith("wss://chat.example.org:")
+
+
+def test_a_proxy_may_have_the_websocket_anywhere(start_replica: Any) -> None:
+    replica = start_replica(chat_public_url="wss://chat.example.org/socket")
+    assert replica.websocket == "wss://chat.example.org/socket"

@@ -49,7 +49,7 @@ def test_two_people_in_two_browsers(windows: list[Window], tmp_path: Path, repli
     assert (status, body) == (200, b"<script>alert(1)</script>")
 
     ann.say("/kick bob-here")
-    bob.sees("#notice", "You are no longer in two-browsers: kick by ann-here.")
+    bob.sees("#notice", "ann-here put you out of #two-browsers.")
     ann.sees("#messages .event", "ann-here kicked bob-here")
     assert ann.errors() == bob.errors() == []
 

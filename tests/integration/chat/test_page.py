@@ -7,6 +7,7 @@ from struct import pack
 from typing import Any
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 from tests.integration.chat.window import Window, needs_browser, opened
 
 pytestmark = [pytest.mark.timeout(180), needs_browser]
@@ -200,3 +201,59 @@ def test_who_comes_back_during_an_outage_keeps_trying(window: Window, start_repl
     alone.server.start()
     window.sees("#state", "connected")
     window.until(lambda: window.messages() == ["during"])
+
+
+def test_who_was_away_for_too_long_is_told_so(window: Window, replica: Any, redis: Any) -> None:
+    ann = replica.guest("ann-away", "long-away")
+    window.sign_in("polly")
+    window.enter("long-away")
+    ann.say("long-away", "heard")
+    window.until(lambda: window.messages() == ["heard"])
+    redis.incrby("chat:{long-away}:seq", 20_000)
+    ann.send("say", room="long-away", text="long after")
+    window.until(lambda: window.messages() == ["heard", "long after"])
+    window.until(lambda: window.texts("#notice")[0].startswith("You were away for long."))
+    window.until(lambda: window.texts("#messages .cut .text") == ["long after"])
+
+
+def test_who_leaves_on_another_device_is_told_so(window: Window, replica: Any) -> None:
+    window.sign_in("pamela")
+    window.enter("elsewhere")
+    token = window.driver.execute_script("return localStorage.getItem('token:pamela')")
+    replica.guest("pamela", "elsewhere", token=token).ask("leave", "left", room="elsewhere")
+    window.sees("#notice", "You left #elsewhere on another device.")
+    window.sees("#room", "#general")
+
+
+def test_who_is_in_no_room_and_what_is_empty_is_said(window: Window, replica: Any) -> None:
+    window.sign_in("pansy")
+    window.enter("bare")
+    script = "return getComputedStyle(document.querySelector('#messages'), '::before').content"
+    assert window.driver.execute_script(script) == '"Nothing has been said here yet."'
+    for room in ("bare", "general"):
+        window.go(room)
+        window.say("/leave")
+        window.until(lambda room=room: window.texts("#notice") == [f"You left #{room}."])
+    window.sees("#room", "No room")
+    window.until(lambda: window.find("#nowhere").is_displayed())
+    assert not window.find("#say").is_displayed()
+    window.enter("bare")
+    assert window.find("#say").is_displayed()
+
+
+def test_a_name_that_is_taken_is_explained_to_who_has_no_tokens(window: Window, replica: Any) -> None:
+    replica.sign_in("pearl")
+    window.find("#name").send_keys("pearl", Keys.ENTER)
+    window.until(lambda: window.texts("#sign-in-error")[0].startswith("The name pearl is taken."))
+
+
+def test_what_was_read_is_read_although_one_reloads_at_once(window: Window, replica: Any) -> None:
+    ann = replica.guest("ann-quick", "quick")
+    window.sign_in("peggy")
+    window.enter("quick")
+    ann.say("quick", "read at once")
+    window.until(lambda: window.messages() == ["read at once"])
+    token = window.driver.execute_script("return localStorage.getItem('token:peggy')")
+    window.driver.get("about:blank")
+    (known,) = [one for one in replica.guest("peggy", token=token).welcome["rooms"] if one["room"] == "quick"]
+    assert known["unread"] == 0

@@ -42,6 +42,19 @@ def test_all_hear_the_same_in_the_same_order(two: tuple[Any, Any]) -> None:
     assert [id for id, _ in heard[0]] == list(range(1, 201))
 
 
+def test_slow_mode_is_one_for_all_replicas(two: tuple[Any, Any]) -> None:
+    one, other = two
+    ann = one.guest("ann-slow", "slow")
+    devices = [one.guest("bob-slow", "slow")]
+    devices.append(other.guest("bob-slow", "slow", token=devices[0].token))
+    ann.ask("command", "done", room="slow", verb="slow", seconds=3600)
+    for device in devices:
+        device.until("change", verb="slow")
+    devices[0].say("slow", "here")
+    refusal = devices[1].answer("say", room="slow", text="and there")
+    assert (refusal["type"], refusal["code"]) == ("error", "too_often")
+
+
 def test_presence_is_known_everywhere_and_outlives_no_replica(start_replica: Any, patience: Any) -> None:
     one = start_replica(chat_vouch=1)
     other = start_replica(beside=one, chat_vouch=1)

@@ -169,6 +169,25 @@ def test_mentions_and_unread_counts(replica: Any) -> None:
     assert (known["read"], known["unread"], known["mentions"]) == (read, 1, 1)
 
 
+def test_what_was_asked_for_before_one_closes_is_done(start_replica: Any, patience: Any) -> None:
+    """However long Redis takes for what was asked before it."""
+    replica = start_replica()
+    ann, bob = replica.guest("ann", "read"), replica.guest("bob", "read")
+    ids = [ann.say("read", str(number)) for number in range(3)]
+    replica.server.hold()
+    for body in ({"type": "rooms"}, {"type": "history", "room": "read", "before": 9}):
+        bob.send(**body)
+    bob.send("read", room="read", id=ids[1])
+    bob.send("say", room="read", text="goodbye")
+    bob.leave()
+    patience(lambda: replica.metric("chat_connections") == 1)
+    replica.server.go_on()
+    ann.until("message", user="bob", text="goodbye")
+    again = replica.guest("bob", token=bob.token)
+    (known,) = [one for one in again.welcome["rooms"] if one["room"] == "read"]
+    assert known["read"] == ids[1]
+
+
 def test_typing_is_throttled_for_each_user(replica: Any) -> None:
     ann, bob, cleo = (replica.guest(f"{name}-i", "typing") for name in ("ann", "bob", "cleo"))
     for _ in range(10):

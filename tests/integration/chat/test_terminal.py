@@ -17,6 +17,7 @@ class Terminal:
     """One process of the command, and somebody who types."""
 
     def __init__(self, url: str, name: str, state: Path) -> None:
+        self.state = state
         command = [str(Path(sys.executable).with_name("lab")), "chat", "--name", name, "--url", url]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -89,6 +90,21 @@ def test_two_people_at_two_terminals(sit_down: Any, replica: Any) -> None:
     tom.ask("am I?", "-- you are in no room")
     tina.type("/quit")
     assert tina.process.wait(20) == 0
+
+
+def test_what_administrators_do_is_said_in_words(sit_down: Any, replica: Any) -> None:
+    ann, tyra = replica.guest("ann-tyra", "board"), sit_down(replica, "tyra")
+    tyra.ask("/join board", "-- you are in board")
+    for verb, about, said in (
+        ("topic", {"text": "wood"}, "set the topic: wood"),
+        ("slow", {"seconds": 60}, "allows one message in 60 s"),
+        ("mute", {"user": "nobody", "seconds": 2.5}, "muted nobody for 2.5 s"),
+        ("role", {"user": "tyra", "text": "moderator"}, "made tyra moderator"),
+        ("announce", {"text": "hear, hear"}, "announces: hear, hear"),
+    ):
+        ann.ask("command", "done", room="board", verb=verb, **about)
+        tyra.until(f"-- ann-tyra {said}")
+    assert "board" in tyra.ask("/rooms", "-- you are in: ").partition(" · you could join: ")[0]
 
 
 def test_a_private_message_moves_nobody(sit_down: Any, replica: Any) -> None:
@@ -193,6 +209,20 @@ def test_what_is_for_one_is_shown_discreetly(sit_down: Any, replica: Any) -> Non
         pass
     assert "loft" in listed
     assert "loft (" not in listed
+
+
+def test_what_is_gone_and_what_was_left_elsewhere_is_said(sit_down: Any, replica: Any, redis: Any) -> None:
+    ann, tex = replica.guest("ann-tex", "wide"), sit_down(replica, "tex")
+    tex.ask("/join wide", "-- you are in wide")
+    ann.say("wide", "heard")
+    tex.until("ann-tex: heard")
+    redis.incrby("chat:{wide}:seq", 20_000)
+    ann.send("say", room="wide", text="long after")
+    tex.until("ann-tex: long after")
+    tex.until("-- you were away for long: the oldest messages of wide that you missed are not kept any more")
+    token = (tex.state / "concurrency-lab" / "chat-tex.token").read_text()
+    replica.guest("tex", "wide", token=token).ask("leave", "left", room="wide")
+    tex.until("-- you are no longer in wide: you left it on another device")
 
 
 def test_help_is_shown_once_and_mistakes_are_explained(sit_down: Any, replica: Any) -> None:

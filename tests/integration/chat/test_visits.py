@@ -101,6 +101,31 @@ def test_who_leaves_is_no_member_any_more_and_the_others_hear_of_it(replica: Any
     ann.until("presence", user="bob-ve", state="left")
 
 
+def test_who_leaves_on_one_device_leaves_on_all(two: tuple[Any, Any]) -> None:
+    one, other = two
+    ann = one.guest("ann-vl", "devices", "kept")
+    others = [replica.guest("ann-vl", "devices", "kept", token=ann.token) for replica in two]
+    ann.ask("leave", "left", room="devices")
+    for device in others:
+        assert device.until("left", room="devices") | {"why": "leave", "by": "ann-vl"} == device.seen[-1]
+        assert "join it first" in refused(device, "say", room="devices", text="still here?")
+        device.say("kept", "here I am")
+    bob = other.guest("bob-vl", "devices")
+    people = bob.ask("people", "people", room="devices")["people"]
+    assert [person["user"] for person in people] == ["bob-vl"]
+
+
+def test_who_leaves_and_is_back_at_once_stays(two: tuple[Any, Any]) -> None:
+    one, other = two
+    ann = one.guest("ann-vm", "revolving")
+    for _ in range(20):
+        ann.send("leave", room="revolving")
+        ann.join("revolving")
+    bob = other.guest("bob-vm")
+    ann.until("notice", why="message", id=bob.say(bob.join("@ann-vm")["room"], "the inbox was heard"))
+    ann.say("revolving", "still here")
+
+
 def test_what_redis_has_lost_begins_anew_for_everybody(start_replica: Any) -> None:
     one = start_replica()
     other = start_replica(beside=one)

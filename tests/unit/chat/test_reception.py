@@ -1,18 +1,20 @@
 """Requests of one client are done one after the other, whenever they come; who asks for too much is let go."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from chat.adapters.log import Unavailable
-from chat.adapters.reception import MOST_FAULTS, MOST_REFUSALS, Reception
+from chat.adapters.reception import MOST_FAULTS, MOST_REFUSALS, PARTING_SECONDS, Reception
 from chat.adapters.session import Session
 from chat.contract import Batch, Close, Limits
 from chat.core.limits import TooOften
 from chat.core.protocol import Hello, Message
 from chat.core.refs import ref_in
 from chat.metrics import WireMetrics
+from lab.grader.virtual import virtual_loop
 from lab_kit.metrics import Metrics
 
 
@@ -21,11 +23,15 @@ class Desk:
 
     def __init__(self) -> None:
         self.done: list[str | None] = []
+        self.free: asyncio.Event | None = None
+        self.gone: Callable[[Session], None]
 
     def at_once(self, session: Session, request: Message) -> bool:
         return False
 
     async def later(self, session: Session, request: Message) -> bool:
+        if self.free:
+            await self.free.wait()
         self.done.append(request.ref)
         return True
 
@@ -48,10 +54,10 @@ class Line:
         self.codes.append(code)
 
 
-def reception_of(line: Line, user: str) -> tuple[Reception, Any]:
+def reception_of(line: Line, user: str, desk: Desk | None = None) -> tuple[Reception, Any]:
     """A reception with this connection; it counts what is refused, and nothing else happens."""
     metrics: Any = WireMetrics(Metrics("chat"), lambda: "reference")
-    anything: Any = Desk()
+    anything: Any = desk or Desk()
     connection: Any = line
     line.session = Session(connection, user=user)
     reception = Reception(anything, anything, anything, anything, metrics, Limits(), "here")
@@ -77,6 +83,53 @@ def test_a_request_that_comes_as_the_worker_ends_is_done() -> None:
 
     asyncio.run(talk())
     assert desk.done == ["first", "second"]
+
+
+@pytest.mark.parametrize("thrown_out", [True, False])
+def test_what_came_before_the_end_is_done_if_it_needs_no_client(thrown_out: bool) -> None:
+    desk, line = Desk(), Line()
+    reception, connection = reception_of(line, user="ann", desk=desk)
+    ended = list[Session]()
+    desk.gone = ended.append
+
+    async def talk() -> None:
+        for kind in ("history", "read"):
+            text = f'{{"type": "{kind}", "room": "tea", "before": 1, "id": 1, "ref": "{kind}"}}'
+            reception.received(connection, text.encode())
+        worker = line.session.worker
+        assert worker
+        if thrown_out:
+            reception._throw_out(line.session, "enough")
+        reception.closed(connection)
+        assert ended == []
+        await worker
+
+    asyncio.run(talk())
+    assert desk.done == ([] if thrown_out else ["read"])
+    assert ended == [line.session]
+
+
+def test_what_takes_too_long_after_the_end_is_not_done() -> None:
+    desk, line = Desk(), Line()
+    reception, connection = reception_of(line, user="ann", desk=desk)
+    desk.gone = lambda session: None
+
+    async def talk() -> None:
+        desk.free = asyncio.Event()
+        for ref in ("first", "second"):
+            reception.received(
+                connection, f'{{"type": "read", "room": "a", "id": 1, "ref": "{ref}"}}'.encode()
+            )
+        worker = line.session.worker
+        assert worker
+        reception.closed(connection)
+        await asyncio.sleep(PARTING_SECONDS + 1)
+        desk.free.set()
+        await worker
+
+    with asyncio.Runner(loop_factory=virtual_loop) as runner:
+        runner.run(talk())
+    assert desk.done == ["first"]
 
 
 def test_mistakes_are_forgotten_with_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,15 @@ class Settings(ServiceSettings):
     """Frozen; see `ServiceSettings`. Bytes and seconds. Rates are messages a second, edits, deletions and commands
     among them, with a burst of three seconds; a user has the same again for each other kind of request that
     changes something. `chat_queue` must hold a page of history and a message. `chat_vouch`: how long what a
-    replica said of its users holds, if it says no more."""
+    replica said of its users holds, if it says no more. `chat_public_url`: where clients find the WebSocket, if a
+    proxy makes that another address than the page's host and the port above."""
 
     port: int = Field(default=8006, ge=0, le=65535)
     chat_ws_port: int | None = Field(default=None, ge=0, le=65535)
     chat_durable: bool = True
     chat_admin_token: str = ""
     chat_origins: str = ""
+    chat_public_url: str = Field(default="", pattern=r"^(wss?://\S+)?$")
     chat_queue: int = Field(default=256 * 1024, ge=128 * 1024)
     chat_heartbeat: float = Field(default=20.0, gt=0)
     chat_patience: float = Field(default=10.0, gt=0)

@@ -17,6 +17,7 @@ from chat.adapters.people import NameTaken, NoName, NotSignedIn, User
 from chat.adapters.rooms import Conflict, UnknownRoom
 from chat.config import BESIDE
 from chat.core import answers, protocol
+from chat.core.address import websocket_url
 from chat.core.protocol import VERSION
 from chat.core.rooms import Forbidden, Role
 
@@ -86,11 +87,10 @@ class Routes:
 
     async def where(self, request: Request) -> dict[str, object]:
         """Where the WebSocket is, for whoever asked at this address."""
-        host, _, port = request.headers.get("host", "").rpartition(":")
-        listening = self._house.listener.port
-        beside = port.isdigit() and listening == self._house.settings.port + BESIDE
-        number = int(port) + BESIDE if beside else listening
-        return {"websocket": f"ws://{host or '127.0.0.1'}:{number}/", "version": VERSION}
+        settings, listening = self._house.settings, self._house.listener.port
+        above = BESIDE if listening == settings.port + BESIDE else None
+        public = settings.chat_public_url or websocket_url(str(request.url), listening, above)
+        return {"websocket": public, "version": VERSION}
 
     async def protocol(self) -> dict[str, Any]:
         """The JSON schemas of what clients send, and of what the server sends."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from chat.adapters.ear import Ear
-from chat.adapters.log import DURABLE, Entry, RoomLog, Unavailable, channel, own_channel, room_of
+from chat.adapters.log import DURABLE, KEPT, Entry, RoomLog, Unavailable, channel, own_channel, room_of
 from chat.contract import Frame, Kind
 from chat.core import frames
 from chat.core.answers import Deleted, Happened, read
 from chat.core.events import Event, complete, is_edit_of, is_message
-from chat.core.order import Sequencer
+from chat.core.order import Sequencer, is_cut_off
 
 __all__ = ["Feed", "Followed"]
 
@@ -52,7 +52,8 @@ type Heard = Callable[[str, str], None]
 class Feed:
     """Publishes the events of followed rooms, each once and in order. `noticed(event)` hears of each
     event that is no message; `told(channel, text)` of what comes on other channels; `lost(room)` of a room whose
-    log is shorter than it was: from then on, the next event is the next of that log."""
+    log is shorter than it was, or has lost what was not published yet: from then on, the next event is the next of
+    that log."""
 
     def __init__(
         self,
@@ -210,7 +211,7 @@ class Feed:
                 continue
             if not self._is_current(followed):
                 return None
-            if last < before:
+            if last < before or (page and is_cut_off(before, page[0][0], last, KEPT)):
                 return self._begin_anew(followed, last)
             for id, text in page:
                 if id > followed.position + 1:
@@ -220,7 +221,8 @@ class Feed:
                 return self._skip(followed, last)
 
     def _begin_anew(self, followed: Followed, last: int) -> None:
-        """Redis has lost the end of the log, or all of it: what was published since is not there any more."""
+        """Redis has lost the end of the log, or all of it, or what this replica has not heard yet: whoever comes
+        back is told."""
         followed.order = Sequencer(last)
         followed.recent.clear()
         self._lost(followed.name)

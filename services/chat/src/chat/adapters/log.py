@@ -14,8 +14,10 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError
 
 from chat.adapters.line import Line
+from chat.adapters.script import APPEND
 from chat.contract import ChatError
 from chat.core.events import Event
+from chat.core.limits import TooOften, slowly
 
 __all__ = [
     "DURABLE",
@@ -31,46 +33,6 @@ __all__ = [
 ]
 
 KEPT, NONCE_SECONDS, BATCH, BACKLOG = 10_000, 3600, 500, 20_000
-# KEYS[4] has the ids of the edits, with what they edit as their score: of messages that the log still has.
-APPEND = """
-local function erase(target)
-  for _, edit in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], target, target)) do
-    redis.call('XDEL', KEYS[2], edit .. '-0')
-  end
-  redis.call('ZREMRANGEBYSCORE', KEYS[4], target, target)
-  redis.call('XDEL', KEYS[2], target .. '-0')
-end
-local function note(target, edit)
-  local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1][1]
-  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. string.match(first, '%d+'))
-  redis.call('ZADD', KEYS[4], target, edit)
-end
-local fresh, result = {}, {}
-for at = 6, #ARGV, 4 do
-  local nonce, target = KEYS[3] .. ARGV[at] .. ':' .. ARGV[at + 1], ARGV[at + 3]
-  local known = redis.call('GET', nonce)
-  if known then
-    result[#result + 1] = -tonumber(known)
-  elseif target ~= '0' and #redis.call('XRANGE', KEYS[2], target .. '-0', target .. '-0') == 0 then
-    result[#result + 1] = 0
-  else
-    local id = redis.call('INCR', KEYS[1])
-    local text = '{"id":' .. id .. ',' .. ARGV[at + 2]
-    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], id .. '-0', 'e', text)
-    if target ~= '0' then
-      if string.find(ARGV[at + 2], '"type":"deleted"', 1, true) == 1 then erase(target) else note(target, id) end
-    end
-    redis.call('SET', nonce, id, 'EX', ARGV[2])
-    fresh[#fresh + 1] = text
-    result[#result + 1] = id
-  end
-end
-if #fresh > 0 then
-  local ears = redis.call('PUBSUB', 'NUMSUB', ARGV[3], ARGV[5])
-  if ears[2] > ears[4] then redis.call('PUBLISH', ARGV[3], ARGV[4] .. table.concat(fresh, '\\n')) end
-end
-return result
-"""
 DURABLE = "d"  # then the replica, then lines: what is published when events have their place in the order
 log = structlog.get_logger(__name__)
 
@@ -90,7 +52,8 @@ class Receipt:
     fresh: bool
 
 
-type Done = Callable[[Receipt | Unavailable], None]
+type Result = Receipt | Unavailable | TooOften
+type Done = Callable[[Result], None]
 type Entry = tuple[int, str]
 type Arrived = Callable[[Event, int], None]
 
@@ -99,7 +62,8 @@ class RoomLog(Protocol):
     """The logs of all rooms. `offer` may be called before `run` does."""
 
     def offer(self, event: Event, done: Done) -> None:
-        """Append soon, in the order of the calls; `done` is called once, when it is durable or has failed."""
+        """Append soon, in the order of the calls; `done` is called once, when it is durable or has failed, or is
+        refused because it came too early in slow mode."""
 
     async def after(self, room: str, id: int, limit: int) -> list[Entry]:
         """The oldest events with greater ids; deleted ones are missing. Raises `Unavailable`."""
@@ -114,10 +78,10 @@ class RoomLog(Protocol):
 
 
 async def append(log: "RoomLog", event: Event) -> Receipt:
-    """Append and wait. Raises `Unavailable`."""
+    """Append and wait. Raises `Unavailable`, `TooOften`."""
     answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
 
-    def done(result: Receipt | Unavailable) -> None:
+    def done(result: Result) -> None:
         if not answer.done():  # whoever waited may have been cancelled
             answer.set_result(result) if isinstance(result, Receipt) else answer.set_exception(result)
 
@@ -213,7 +177,7 @@ class RedisLog:
         for attempt in range(2):
             self._sha = self._sha or await self._redis.script_load(APPEND)
             try:
-                answers = await self._line.ask(*(("EVALSHA", self._sha, 4, *call) for call in calls))
+                answers = await self._line.ask(*(("EVALSHA", self._sha, 5, *call) for call in calls))
             except ConnectionError:
                 if attempt:
                     raise
@@ -229,6 +193,7 @@ class RedisLog:
             _log(room),
             _nonce(room),
             _edits(room),
+            _spoke(room),
             KEPT,
             NONCE_SECONDS,
             channel(room),
@@ -236,7 +201,7 @@ class RedisLog:
             own_channel(room, self._replica),
         ]
         for event in events:
-            call += (event.user, event.nonce, event.tail, event.target)
+            call += (event.user, event.nonce, event.tail, event.target or -event.pause)
         return call
 
     def _tell(self, offered: Sequence[tuple[Event, Done]], answer: Any) -> None:
@@ -246,6 +211,9 @@ class RedisLog:
                 done(failed)
             return
         for (event, done), number in zip(offered, answer, strict=True):
+            if event.pause and isinstance(number, list):
+                done(slowly(event.room, number[0] / 1000))
+                continue
             if number > 0:
                 self._arrived(event, number)
             done(Receipt(abs(number), number > 0))
@@ -280,6 +248,10 @@ def _nonce(room: str) -> str:
 
 def _edits(room: str) -> str:
     return f"chat:{{{room}}}:edits"
+
+
+def _spoke(room: str) -> str:
+    return f"chat:{{{room}}}:spoke:"
 
 
 def _entries(found: Any) -> list[Entry]:

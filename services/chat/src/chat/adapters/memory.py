@@ -5,6 +5,7 @@ from collections import defaultdict
 
 from chat.adapters.log import KEPT, Arrived, Done, Entry, Receipt
 from chat.core.events import Event, complete, is_deletion, is_edit_of
+from chat.core.limits import Pauses, slowly
 
 __all__ = ["MemoryLog"]
 
@@ -16,11 +17,14 @@ class MemoryLog:
         self._arrived = arrived
         self._rooms: dict[str, list[Entry]] = defaultdict(list)
         self._last: dict[str, int] = defaultdict(int)
+        self._pauses = Pauses()
 
     def offer(self, event: Event, done: Done) -> None:
         entries = self._rooms[event.room]
         if event.target and not any(id == event.target for id, _ in entries):
             return done(Receipt(0, False))
+        if event.pause and (left := self._early(event)):
+            return done(slowly(event.room, left))
         self._last[event.room] = id = self._last[event.room] + 1
         entries.append((id, complete(id, event.tail)))
         if len(entries) > 2 * KEPT:
@@ -29,6 +33,10 @@ class MemoryLog:
             self._erase(event.room, event.target)
         self._arrived(event, id)
         return done(Receipt(id, True))
+
+    def _early(self, event: Event) -> float:
+        now = asyncio.get_running_loop().time()
+        return self._pauses.wait(event.user, event.room, event.pause / 1000, now)
 
     def _erase(self, room: str, target: int) -> None:
         kept = [

@@ -9,11 +9,11 @@ import structlog
 from redis.asyncio import Redis
 
 from chat.adapters.log import channel
-from chat.core.answers import Notice, Presence, Typing
+from chat.core.answers import Left, Notice, Presence, Typing
 
-__all__ = ["Post", "inbox", "reader_of"]
+__all__ = ["Post", "inbox", "reader_of", "room_left"]
 
-INBOX = "chat:inbox:"
+INBOX, LEFT = "chat:inbox:", '{"type":"left"'
 log = structlog.get_logger(__name__)
 
 
@@ -24,9 +24,9 @@ class Post:
         self._redis = redis
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def notify(self, user: str, notice: Notice) -> None:
-        """Tell all devices of a user, on whichever replica."""
-        self.begin(self._publish(inbox(user), msgspec.json.encode(notice).decode()))
+    def notify(self, user: str, message: Notice | Left) -> None:
+        """Tell all devices of a user, on whichever replica; or, of a room that was left, these replicas."""
+        self.begin(self._publish(inbox(user), msgspec.json.encode(message).decode()))
 
     def tell(self, message: Presence | Typing) -> None:
         """Tell a room something of a user that need not last."""
@@ -56,3 +56,8 @@ def inbox(user: str) -> str:
 def reader_of(channel: str) -> str | None:
     """The user whose inbox a channel is; None for another channel."""
     return channel.removeprefix(INBOX) if channel.startswith(INBOX) else None
+
+
+def room_left(text: str) -> str | None:
+    """The room that the user whose inbox this came to has left on some device; None for what is for clients."""
+    return msgspec.json.decode(text, type=Left).room if text.startswith(LEFT) else None

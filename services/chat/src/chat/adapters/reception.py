@@ -14,7 +14,7 @@ from chat.adapters.session import MOST_WAITING, Session
 from chat.adapters.talk import Talk
 from chat.adapters.visits import Visits
 from chat.contract import ChatError, Close, Connection, Gone, Hub, Limits
-from chat.core import frames
+from chat.core import frames, protocol
 from chat.core.answers import Error, Welcome
 from chat.core.limits import Meter, Rate
 from chat.core.protocol import VERSION, Hello, Malformed, Message, decode
@@ -24,6 +24,9 @@ from chat.metrics import WireMetrics
 __all__ = ["Reception"]
 
 SIGN_IN_SECONDS = 10.0
+PARTING_SECONDS = 5.0  # for what somebody asked for who has gone
+# Without a client, there is nothing to do.
+FOR_A_CLIENT = (Hello, protocol.Join, protocol.History, protocol.People, protocol.Rooms)
 MOST_FAULTS = 20  # a minute
 MOST_REFUSALS = 240  # a minute: more than a client has to say that says all at once after an outage
 log = structlog.get_logger(__name__)
@@ -73,10 +76,25 @@ class Reception:
             session.deadline.cancel()
         if self.sessions.pop(connection, None):
             self._hub().disconnect(connection)
+        if session.worker is None:
+            return self._parted(session)
+        loop = asyncio.get_running_loop()
+        session.deadline = loop.call_later(PARTING_SECONDS, session.waiting.clear)
+        return None
+
+    def _parted(self, session: Session) -> None:
+        """The client has gone, and what it asked for before has been done."""
+        if session.deadline:
+            session.deadline.cancel()
+        if session.user:
             self._visits.gone(session)
-        session.waiting.clear()
         self._faults.forget(session)
         self._refusals.forget(session)
+
+    def _throw_out(self, session: Session, why: str) -> None:
+        """Do nothing more of what it asked for."""
+        session.waiting.clear()
+        session.connection.close(Close.POLICY, why)
 
     def received(self, connection: WebSocket, text: bytes) -> None:
         session: Session = connection.session
@@ -97,7 +115,7 @@ class Reception:
         Redis is away is nobody's fault."""
         self._metrics.refused(error.code)
         if not isinstance(error, Unavailable) and self._refusals.wait(session, _now()):
-            return session.connection.close(Close.POLICY, f"more than {MOST_REFUSALS} refusals a minute")
+            return self._throw_out(session, f"more than {MOST_REFUSALS} refusals a minute")
         frame = frames.of(Error(code=error.code, detail=str(error), ref=ref))
         if session.user:
             return self._hub().send(session.connection, frame)
@@ -108,7 +126,7 @@ class Reception:
     def _fault(self, session: Session, error: ChatError, ref: str | None) -> None:
         """Somebody who makes mistakes is told; who makes nothing else is not listened to any more."""
         if self._faults.wait(session, _now()):
-            return session.connection.close(Close.POLICY, f"more than {MOST_FAULTS} mistakes a minute")
+            return self._throw_out(session, f"more than {MOST_FAULTS} mistakes a minute")
         return self.refuse(session, error, ref)
 
     def _later(self, session: Session, request: Message) -> None:
@@ -116,7 +134,7 @@ class Reception:
         if len(session.waiting) >= MOST_WAITING:
             session.connection.pause()
         if len(session.waiting) > 4 * MOST_WAITING:
-            return session.connection.close(Close.POLICY, "too many requests wait for an answer")
+            return self._throw_out(session, "too many requests wait for an answer")
         if session.worker is None:
             session.worker = asyncio.create_task(self._work(session))
             session.worker.add_done_callback(lambda task: self._ended(session, task))
@@ -132,15 +150,19 @@ class Reception:
             await self._work_off(session)
         finally:
             session.worker = None  # here, not when the task is done: a request may come in between
+            if session.over:
+                self._parted(session)
 
     async def _work_off(self, session: Session) -> None:
+        """One request after the other; also of a client that has gone, as far as they need no client."""
         while session.waiting:
             request = session.waiting[0]
             try:
-                await session.connection.drain()  # so there is one answer at a time that may be large
+                with suppress(Gone):
+                    await session.connection.drain()  # so there is one answer at a time that may be large
                 await self._do(session, request)
             except Gone:
-                return
+                pass
             except RedisError as error:
                 self._failed(session, request, Unavailable(f"Redis does not answer: {error}"))
             except ChatError as error:
@@ -155,13 +177,17 @@ class Reception:
         answer = self._fault if isinstance(error, Malformed) else self.refuse
         answer(session, error, ref_of(request))
         if isinstance(error, NotSignedIn):
-            session.connection.close(Close.POLICY, str(error)[:100])
+            self._throw_out(session, str(error)[:100])
         elif isinstance(error, Unavailable) and isinstance(request, Hello):
             session.connection.close(Close.TRY_AGAIN_LATER, "nobody can sign in just now: come back")
 
     async def _do(self, session: Session, request: Message) -> None:
+        if session.over and isinstance(request, FOR_A_CLIENT):
+            raise Gone("closed before it could be answered")
         if isinstance(request, Hello):
             await self._welcome(session, request)
+        elif not session.user:
+            raise NotSignedIn("say hello first")
         elif not (self._talk.at_once(session, request) or await self._talk.later(session, request)):
             await self._visits.do(session, request)
 

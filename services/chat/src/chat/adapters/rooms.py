@@ -180,6 +180,9 @@ class RoomStore:
             both.srem(_members(name), user).srem(_rooms(user), name)
             return bool((await self._ask(both.execute()))[0])
 
+    async def has_member(self, name: str, user: str) -> bool:
+        return bool(await self._ask(self._redis.sismember(_members(name), user)))
+
     async def empty(self, room: Room) -> None:
         """A room is closed: it has no members, and counts for nobody."""
         async with self._redis.pipeline(transaction=True) as all_of_them:

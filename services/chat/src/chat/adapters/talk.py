@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from chat.adapters.blobs import Blobs
-from chat.adapters.log import Entry, Receipt, RoomLog, Unavailable, append
+from chat.adapters.log import Entry, Receipt, Result, RoomLog, append
 from chat.adapters.rooms import RoomStore
 from chat.adapters.session import Session
 from chat.adapters.visits import Visits
@@ -105,8 +105,6 @@ class Talk:
         room, now = self._require(session, said.room), self._now()
         room.require_voice(session.user, now, admin=session.admin)
         self._pace.happen(session.user, room.name, arrived)
-        if room.slow and room.role(session.user, admin=session.admin) is Role.MEMBER:
-            self._pace.slow(session.user, room.name, room.slow, arrived)
         if session.unanswered >= MOST_UNACKNOWLEDGED:
             raise TooOften(f"{MOST_UNACKNOWLEDGED} messages wait to be acknowledged: wait for those first")
         named = mentions(said.text) if "@" in said.text else ()
@@ -121,15 +119,18 @@ class Talk:
             file=file,
             born=arrived,
             key=key,
+            pause=_pause(room, session) if room.slow else 0,
         )
         session.unanswered += 1
         self._metrics.asked()
 
-        def done(result: Receipt | Unavailable) -> None:
+        def done(result: Result) -> None:
             session.unanswered -= 1
             seconds = asyncio.get_running_loop().time() - arrived
             self._metrics.answered(seconds, well=isinstance(result, Receipt))
-            if isinstance(result, Unavailable):
+            if not isinstance(result, Receipt):
+                if file and isinstance(result, TooOften):
+                    self._errand(self._blobs.drop(file.id))
                 return self._refuse(session, result, ref_of(said))
             acknowledged = frames.of(
                 Ack(room=said.room, id=result.id, nonce=said.nonce or None, ref=said.ref)
@@ -237,6 +238,12 @@ class Talk:
         more = len(fitting) < len(page) or (len(page) == request.limit and page[0][0] > 1)
         older = answers.History(room=request.room, items=items, more=more, ref=request.ref)
         self._hub().send(session.connection, frames.of(older))
+
+
+def _pause(room: Room, session: Session) -> int:
+    """Milliseconds between two messages of this client; slow mode is for members."""
+    member = room.role(session.user, admin=session.admin) is Role.MEMBER
+    return round(1000 * room.slow) if member else 0
 
 
 def _newest(page: Sequence[Entry], most: int) -> Sequence[Entry]:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from redis.asyncio import Redis
 
@@ -11,11 +12,12 @@ from chat.adapters.commands import Commands
 from chat.adapters.directory import Directory
 from chat.adapters.feed import Feed, Followed
 from chat.adapters.log import RoomLog, Unavailable, room_of
-from chat.adapters.post import Post, inbox, reader_of
+from chat.adapters.missed import Missed, Page
+from chat.adapters.post import Post, inbox, reader_of, room_left
 from chat.adapters.rooms import RoomStore
 from chat.adapters.roster import Roster
 from chat.adapters.session import Session
-from chat.contract import ChatError, Close, Frame, Gone, Hub, Kind
+from chat.contract import ChatError, Close, Gone, Hub, Kind
 from chat.core import answers, frames
 from chat.core.answers import Change, Happened, Known, Left, Presence
 from chat.core.limits import Meter, Rate, TooOften
@@ -26,10 +28,11 @@ from chat.core.rooms import Forbidden, Room, Verb, canonical
 
 __all__ = ["Visits"]
 
-PAGE, BYTES = 200, 48 * 1024  # sent in a row
+BYTES = 48 * 1024  # sent in a row
 FIRST = 50  # events for who comes for the first time
 COMING = Rate(10.0, 2 * MAX_ROOMS)  # joins and leaves of one user, who may come back to all rooms at once
 PAUSE = 0.5
+ELSEWHERE = "leave"  # why one is not in a room any more that one left on another device
 
 
 class Visits:
@@ -110,16 +113,13 @@ class Visits:
         for session in list(self._here.get(event.room, ())):
             thrown_out = event.verb in (Verb.KICK, Verb.BAN) and event.user == session.user
             if thrown_out or event.verb == Verb.CLOSE:
-                self._exit(session, event.room)
-                self._answer(session, Left(room=event.room, why=event.verb, by=event.by))
+                self._put_out(session, Left(room=event.room, why=event.verb, by=event.by))
         self._post.begin(self._renew(event.room))
 
     def told(self, where: str, text: str) -> None:
         """Presence and typing of a room, and what is meant for one user."""
         if reader := reader_of(where):
-            for session in self._devices.get(reader, ()):
-                self._hub().send(session.connection, frames.frame(text.encode()))
-            return None
+            return self._told_one(reader, text)
         user, _, message = text[1:].partition("\n")
         room, data = room_of(where), message.encode()
         if text[:1] == "p":
@@ -127,6 +127,28 @@ class Visits:
         born = asyncio.get_running_loop().time()
         self._hub().publish(room, frames.frame(data, Kind.TYPING, f"typing/{room}/{user}", born))
         return None
+
+    def _told_one(self, user: str, text: str) -> None:
+        devices = self._devices.get(user, set())
+        if room := room_left(text):
+            there = [session for session in devices if room in session.rooms]
+            return self._post.begin(self._follow_out(user, room, there))
+        for session in devices:
+            self._hub().send(session.connection, frames.frame(text.encode()))
+        return None
+
+    async def _follow_out(self, user: str, room: str, there: Sequence[Session]) -> None:
+        """Who leaves a room on one device leaves it on all, unless they are back by now."""
+        with suppress(Unavailable):
+            if await self._rooms.has_member(room, user):
+                return
+        for session in there:
+            self._put_out(session, Left(room=room, why=ELSEWHERE, by=user))
+
+    def _put_out(self, session: Session, left: Left) -> None:
+        if left.room in session.rooms:
+            self._exit(session, left.room)
+            self._answer(session, left)
 
     def began_anew(self, room: str) -> None:
         """The room's log was lost: who is here comes back, and is told where it is now."""
@@ -177,6 +199,7 @@ class Visits:
         self._exit(session, name)
         if await self._rooms.leave(name, session.user):
             self.tell(Presence(room=name, user=session.user, state="left", at=self._now()))
+        self.notify(session.user, Left(room=name))
         return Left(room=name, ref=request.ref)
 
     async def _catch_up(self, session: Session, followed: Followed, request: Join, room: Room) -> None:
@@ -188,21 +211,17 @@ class Visits:
         role, peer = room.role(session.user, admin=session.admin), peer_in(room.name, session.user)
         self._answer(session, answers.Joined(room=room.name, topic=room.topic, private=room.private, role=role,
                                              last=last, after=cursor, peer=peer, ref=request.ref))  # fmt: skip
-        while cursor < followed.position and room.name in session.rooms:
-            page = followed.after(cursor)
-            if page is None:
-                found = await self.log.after(room.name, cursor, PAGE)
-                page = [(id, frames.frame(text.encode())) for id, text in found] or [
-                    (followed.position, _NOTHING)
-                ]
-            cursor = await self._send_page(session, page)
+        missed = Missed(self.log, followed, cursor)
+        while missed.more and room.name in session.rooms:
+            missed.cursor = await self._send_page(session, await missed.page())
         if room.name not in session.rooms:  # closed or thrown out meanwhile
             return
         self._hub().join(session.connection, room.name)
         session.settled.add(room.name)
-        self._answer(session, answers.CaughtUp(room=room.name, last=followed.position, ref=request.ref))
+        self._answer(session, answers.CaughtUp(room=room.name, last=followed.position,
+                                               kept_from=missed.kept_from, ref=request.ref))  # fmt: skip
 
-    async def _send_page(self, session: Session, page: list[tuple[int, Frame]]) -> int:
+    async def _send_page(self, session: Session, page: Page) -> int:
         """Send as much of `page` as fits between two waits for the client; the id up to which that was."""
         size = last = 0
         for id, frame in page:
@@ -272,6 +291,3 @@ class Visits:
 
     def _answer(self, session: Session, answer: answers.Answer) -> None:
         self._hub().send(session.connection, frames.of(answer))
-
-
-_NOTHING = Frame(b"")

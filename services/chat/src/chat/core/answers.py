@@ -99,13 +99,16 @@ class Joined(InRoom, frozen=True):
 
 
 class CaughtUp(InRoom, frozen=True):
-    """Everything up to `last` has been sent; what comes now is new."""
+    """Everything up to `last` has been sent; what comes now is new. A room keeps its last 10,000 events: if what
+    was asked for is older, the first that was sent is `kept_from`, and what came before it is gone."""
 
     last: Id
+    kept_from: Id | None = None
 
 
 class Left(InRoom, frozen=True):
-    """One is not in a room any more; `why`, and `by` whom, unless one asked for it."""
+    """One is not in a room any more; `why`, and `by` whom, unless one asked for it on this connection: `kick`,
+    `ban`, `close`, or `leave` if one left it on another."""
 
     why: str | None = None
     by: str | None = None

@@ -27,7 +27,8 @@ PLACE = '"id":0,'  # of the id that is not known yet; in a text, its quotes woul
 class Event:
     """`tail` is the JSON object without its first member, the id. The same `nonce` of the same `user` is the
     same event. `target`: the id of the message that is edited, or is forgotten with all its edits; without that
-    message there is no event."""
+    message there is no event. `pause`: for how many milliseconds the same user may not have spoken with a pause in
+    that room, or else there is none."""
 
     room: str
     user: str
@@ -35,6 +36,7 @@ class Event:
     tail: str
     target: int = 0
     born: float = 0.0
+    pause: int = 0
 
 
 def complete(id: int, tail: str) -> str:
@@ -68,12 +70,13 @@ def message(
     file: File | None = None,
     born: float = 0.0,
     key: str = "",
+    pause: int = 0,
 ) -> Event:
     """Something said. `key`: what makes it one event, if not the `nonce` of its client."""
     said = Message(
         room=room, id=0, at=at, user=user, text=text, nonce=nonce, mentions=tuple(mentions), file=file
     )
-    return Event(room, user, key or nonce, _tail(said), born=born)
+    return Event(room, user, key or nonce, _tail(said), born=born, pause=pause)
 
 
 def edited(room: str, user: str, nonce: str, at: float, target: int, text: str) -> Event:

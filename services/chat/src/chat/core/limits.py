@@ -2,10 +2,13 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from math import ceil
 
 from chat.contract import ChatError
 
-__all__ = ["Meter", "Pace", "Rate", "TooOften"]
+__all__ = ["Meter", "Pace", "Pauses", "Rate", "TooOften", "slowly"]
+
+MOST_SLOW = 3600.0  # seconds
 
 
 class TooOften(ChatError):
@@ -54,7 +57,6 @@ class Pace:
     def __init__(self, user: Rate, room: Rate) -> None:
         self._by_user, self._by_room = Meter(user), Meter(room)
         self._by_kind, self._reading = Meter(user), Meter(room)
-        self._slow: dict[tuple[str, str], float] = {}
 
     def happen(self, user: str, room: str, now: float) -> None:
         """Something that becomes an event of the room: a message, an edit, a deletion, a command."""
@@ -73,9 +75,22 @@ class Pace:
         if wait := self._reading.wait(user, now):
             raise TooOften(f"you read too much at once: wait {wait:.1f} s")
 
-    def slow(self, user: str, room: str, seconds: float, now: float) -> None:
-        """One message in so many seconds, while a room is in slow mode."""
-        left = self._slow.get((room, user), 0.0) + seconds - now
-        if left > 0:
-            raise TooOften(f"{room} is in slow mode: wait {left:.0f} s")
-        self._slow = {one: at for one, at in self._slow.items() if at + 3600 > now} | {(room, user): now}
+
+class Pauses:
+    """Who spoke when, in rooms in slow mode; forgotten after an hour, the longest that it may ask for."""
+
+    def __init__(self) -> None:
+        self._spoke: dict[tuple[str, str], float] = {}
+
+    def wait(self, user: str, room: str, seconds: float, now: float) -> float:
+        """Seconds until `user` may speak again; none means now, and counts."""
+        left = self._spoke.get((room, user), -MOST_SLOW) + seconds - now
+        if left <= 0:
+            self._spoke = {one: at for one, at in self._spoke.items() if at + MOST_SLOW > now}
+            self._spoke[room, user] = now
+        return max(0.0, left)
+
+
+def slowly(room: str, seconds: float) -> TooOften:
+    """What is said to whom slow mode lets wait for so long."""
+    return TooOften(f"{room} is in slow mode: wait {ceil(seconds)} s")

@@ -3,6 +3,12 @@
 __all__ = ["Sequencer"]
 
 
+def is_cut_off(position: int, first: int, last: int, kept: int) -> bool:
+    """Whether something after `position`, and before the `first` event that a log still has, is too old to be
+    kept. It has at least the `kept` events before its `last`: what is missing there was deleted."""
+    return first > position + 1 and last - position > kept
+
+
 class Sequencer[T]:
     """Things with consecutive numbers, each let through once and in order.
 

@@ -45,15 +45,16 @@ class Hello(Message, frozen=True):
 
 class Join(Message, frozen=True):
     """Enter a room; `@bob` is the private conversation with bob. What was said there after the id `after` comes
-    before anything new; with null, the last page. Answered with `joined`, and `caught_up` when nothing is missing.
-    At most 200 rooms."""
+    before anything new; with null, the last page. Answered with `joined`, and `caught_up` when nothing is missing,
+    or what is, is not kept any more. At most 200 rooms."""
 
     room: RoomName
     after: Id | None = None
 
 
 class Leave(Message, frozen=True):
-    """Leave a room for good. Answered with `left`; the others hear of it as `presence`."""
+    """Leave a room for good, on all of one's connections. Answered with `left`; the others hear of it as
+    `presence`."""
 
     room: RoomName
 

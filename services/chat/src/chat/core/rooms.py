@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from chat.contract import ChatError
+from chat.core.limits import MOST_SLOW
 from chat.core.names import dm_of, is_dm, is_user_name, peer_in
 
 __all__ = ["Command", "Forbidden", "Role", "Room", "Verb", "canonical", "command"]
@@ -50,7 +51,6 @@ NEEDS = {Verb.CLOSE: Role.OWNER, Verb.ROLE: Role.OWNER, Verb.INVITE: Role.MEMBER
 ABOUT_SOMEBODY = {Verb.INVITE, Verb.KICK, Verb.BAN, Verb.UNBAN, Verb.MUTE, Verb.UNMUTE, Verb.ROLE}
 FOR_A_WHILE = {Verb.BAN, Verb.MUTE}
 AGAINST = {Verb.KICK, Verb.BAN, Verb.MUTE, Verb.ROLE}
-MOST_SLOW = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,7 +241,9 @@ class Connection:
                     self._delay()
 
     async def drain(self) -> None:
-        """Wait until what was said has its place; not for ever."""
+        """Tell what was read, and wait until what was said has its place; not for ever."""
+        if self._welcomed:
+            await self.tell_read()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), PARTING)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from chat.terminal.connection import Connection
 from chat.terminal.door import Json, sign_in
-from chat.terminal.words import Misunderstood, line, request, show, show_help, title
+from chat.terminal.words import Misunderstood, cut_off, farewell, line, request, show, show_help, title
 
 __all__ = ["Person"]
 
@@ -142,6 +142,8 @@ class Person:
         self._acts.get(message["type"], self._print)(message)
 
     def _caught_up(self, message: Json) -> None:
+        if message.get("kept_from"):
+            show(f"-- {cut_off(title(message['room'], self._name))}")
         if message["room"] == self._going:
             self._arrive(message["room"])
 
@@ -152,13 +154,14 @@ class Person:
 
     def _lose(self, message: Json) -> None:
         if not self._lost:
-            show(f"-- not connected: it is tried again, at first in {message['wait']:.1f} s")
+            wait = f"{message['wait']:.1f} s"
+            show(f"-- not connected: what you say waits, and it is tried again, at first in {wait}")
         self._lost = True
 
     def _left(self, message: Json) -> None:
         """Nobody is moved to another room: what is being typed was not meant for that."""
-        room, why = message["room"], message.get("why")
-        show(f"-- you are no longer in {title(room, self._name)}{f': {why}' if why else ''}")
+        room = message["room"]
+        show(f"-- {farewell(title(room, self._name), message.get('why'), message.get('by', ''))}")
         if room == self._room:
             self._room = ""
 

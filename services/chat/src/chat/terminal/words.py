@@ -1,13 +1,13 @@
 """What is typed after a slash, and what is printed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from textwrap import wrap
 
 from chat.terminal.door import Json
 
-__all__ = ["HELP", "Misunderstood", "line", "request", "show", "show_help", "title"]
+__all__ = ["HELP", "Misunderstood", "cut_off", "farewell", "line", "request", "show", "show_help", "title"]
 
 FOR_A_WHILE = "600"  # seconds
 FOR_PEOPLE = {
@@ -72,6 +72,25 @@ def title(room: str, me: str) -> str:
     return f"@{others[0]}" if others else room
 
 
+def farewell(place: str, why: str | None, by: str) -> str:
+    """What is said to whom a room, called `place`, is no more."""
+    match why:
+        case "kick":
+            return f"you are no longer in {place}: {by} put you out"
+        case "ban":
+            return f"you are no longer in {place}: {by} banned you"
+        case "close":
+            return f"you are no longer in {place}: {by} closed it"
+        case "leave":
+            return f"you are no longer in {place}: you left it on another device"
+        case _:
+            return f"you are no longer in {place}{f': {why}' if why else ''}"
+
+
+def cut_off(place: str) -> str:
+    return f"you were away for long: the oldest messages of {place} that you missed are not kept any more"
+
+
 def line(message: Json, here: str, me: str, url: str) -> str:
     """What to print of a message to `me` who is in the room `here`; nothing for what only programs need."""
     room = message.get("room", "")
@@ -85,13 +104,29 @@ def line(message: Json, here: str, me: str, url: str) -> str:
         case "deleted":
             return f"{place}{message['user']} took a message back"
         case "change":
-            about = " ".join(filter(None, (message.get("user"), message.get("text"))))
-            return f"{place}-- {message['by']}: {message['verb']} {about}".rstrip()
+            return f"{place}-- {message['by']} {_did(message)}"
         case "presence":
             has_left = message["state"] == "left"
             return f"{place}-- {message['user']} {'has left' if has_left else 'is ' + message['state']}"
         case _:
             return _answer(message)
+
+
+def _did(change: Json) -> str:
+    user, text, seconds = change.get("user"), change.get("text"), f"{change.get('seconds', 0):g} s"
+    match change["verb"]:
+        case "slow":
+            return f"allows one message in {seconds}" if change.get("seconds") else "ended the slow mode"
+        case "topic":
+            return f"set the topic: {text}" if text else "removed the topic"
+        case "role":
+            return f"made {user} {text}"
+    plain = {
+        "invite": f"invited {user}", "kick": f"kicked {user}", "ban": f"banned {user} for {seconds}",
+        "unban": f"lets {user} in again", "mute": f"muted {user} for {seconds}",
+        "unmute": f"lets {user} speak again", "announce": f"announces: {text}", "close": "closed the room",
+    }  # fmt: skip
+    return plain.get(change["verb"]) or str(change["verb"])
 
 
 def _file(file: Json | None, url: str) -> str:
@@ -112,7 +147,7 @@ def _answer(message: Json) -> str:
             more = ", and more" if message.get("more") else ""
             return "-- " + ", ".join(_person(one) for one in message["people"]) + more
         case "rooms":
-            return "-- " + ", ".join(_room(one) for one in message["rooms"])
+            return f"-- {_rooms(message['rooms'])}"
         case "notice" if message["why"] == "invited":
             return f"-- {message['from']} invites you: /join {message['room']}"
         case "notice" if message["why"] == "mention":
@@ -127,6 +162,11 @@ def _person(person: Json) -> str:
     return f"{person['user']} ({person['state']}{since})"
 
 
+def _rooms(rooms: Sequence[Json]) -> str:
+    mine, others = (", ".join(_room(one) for one in rooms if one["member"] is here) for here in (True, False))
+    return " · ".join(filter(None, (mine and f"you are in: {mine}", others and f"you could join: {others}")))
+
+
 def _room(room: Json) -> str:
     name = f"@{room['with']}" if room.get("with") else room["room"]
     return f"{name} ({room['unread']} unread)" if room.get("unread") else name
@@ -135,7 +175,7 @@ def _room(room: Json) -> str:
 def show_help() -> None:
     """In lines that fit on any terminal, and break between two commands only."""
     whole = (command.replace(" ", "\N{NO-BREAK SPACE}") for command in HELP.split(" · "))
-    for part in wrap(" · ".join(whole), WIDTH):
+    for part in wrap("\N{NO-BREAK SPACE}· ".join(whole), WIDTH):
         show(f"-- {part}")
 
 

@@ -17,6 +17,7 @@ export class Attention {
       if (document.hidden) this.#hiding = setTimeout(() => this.away(true), AWAY_AFTER);
       else { this.away(false); back(); }
     });
+    addEventListener("pagehide", () => this.#tellRead());
   }
 
   away(now) {

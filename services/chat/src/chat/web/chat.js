@@ -4,10 +4,11 @@ import { Chat } from "./client.js";
 import { HELP, parse } from "./commands.js";
 import { Composer } from "./composer.js";
 import { $, agreed, make, onSubmit } from "./elements.js";
-import { showHead, showPeople, showRooms, showState, showTyping } from "./lists.js";
+import { showHead, showNowhere, showPeople, showRooms, showState, showTyping } from "./lists.js";
 import { Log } from "./log.js";
 import { Room } from "./rooms.js";
 import { remembered, signIn, signOut, upload } from "./service.js";
+import { cutOff, farewell } from "./words.js";
 
 const TYPING_SHOWN = 6_000; // milliseconds
 const LOBBY = "general", NAME = /^(@[a-z][a-z0-9_-]{0,31}|[a-z0-9][a-z0-9_-]{0,63})$/;
@@ -38,7 +39,7 @@ async function comeIn(name) {
   }
   $("sign-in").hidden = true;
   $("chat").hidden = false;
-  $("me").textContent = name;
+  $("me").textContent = $("me").title = name;
   attention = new Attention(chat, () => { if (current) attention.read(current); drawRooms(); });
   for (const [type, act] of Object.entries(HEARD)) chat.addEventListener(type, ({ detail }) => act(detail));
   return chat.open();
@@ -53,7 +54,7 @@ function refuse(error) {
 function start() {
   const name = remembered();
   $("sign-in").hidden = Boolean(name);
-  if (!name) return;
+  if (!name) return $("name").focus(); // it was hidden when the page came
   $("name").value = name;
   comeIn(name);
 }
@@ -114,7 +115,12 @@ async function listRooms() {
   drawRooms();
 }
 
-function caughtUp({ room }) {
+function caughtUp({ room, kept_from: keptFrom }) {
+  if (keptFrom) {
+    roomOf(room).keptFrom = keptFrom;
+    if (room === current?.name) log.cut();
+    say(cutOff(roomOf(room).title));
+  }
   if (room === current?.name) {
     attention.read(current);
     askPeople(current);
@@ -143,7 +149,7 @@ function left({ room: name, why, by }) {
   const room = roomOf(name);
   room.joined = false;
   if (room.private) rooms.delete(name);
-  say(`You are no longer in ${room.isPrivate ? room.title : name}${why ? `: ${why}${by ? ` by ${by}` : ""}` : ""}.`, Boolean(why));
+  say(farewell(room.title, why, by), Boolean(why) && why !== "leave");
   if (room === current) look([...rooms.values()].find((other) => other.joined) ?? null);
   drawRooms();
 }
@@ -206,9 +212,9 @@ async function enterOrMake(name) {
 
 function look(room) {
   current = room;
-  $("main").hidden = !room;
+  $("chat").classList.toggle("nowhere", !room);
   $("chat").classList.remove("people");
-  if (!room) return;
+  if (!room) return showNowhere();
   localStorage.setItem("room", room.name);
   const unsettled = [...[...chat.unacknowledged.values()].map(({ said }) => ({ said })), ...refused.values()];
   log.show(room, unsettled.filter(({ said }) => said.room === room.name));
@@ -219,7 +225,7 @@ function look(room) {
   drawRooms();
   drawPeople(room);
   askPeople(room);
-  $("text").focus();
+  if (!matchMedia("(pointer: coarse)").matches) $("text").focus(); // on a phone it would open the keyboard
 }
 
 async function askPeople(room) {

@@ -1,6 +1,7 @@
 // The rooms, the people in one of them, who is typing there, and the state of the connection.
 import { $, make, moment } from "./elements.js";
 
+let shown = null; // the room that was looked at when the list was drawn
 const ORDER = { online: 0, away: 1, offline: 2 };
 const STATES = {
   connected: () => "connected",
@@ -22,6 +23,11 @@ export function showHead(room) {
   $("invite").hidden = !room.private || room.isPrivate;
 }
 
+export function showNowhere() {
+  $("room").textContent = "No room";
+  $("topic").textContent = "";
+}
+
 export function showTyping(room) {
   const names = [...room.typing.keys()];
   $("typing").textContent = names.length ? `${names.join(", ")} ${names.length > 1 ? "are" : "is"} typing…` : "";
@@ -33,6 +39,8 @@ export function showRooms(rooms, current, pick) {
   const focused = document.activeElement?.dataset.room;
   $("rooms").replaceChildren(...known.map((room) => make("li", {}, roomButton(room, current, pick))));
   if (focused) $("rooms").querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
+  if (current !== shown) $("rooms").querySelector("[aria-current=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  shown = current;
   const unread = known.reduce((sum, room) => sum + room.unread, 0);
   document.title = `${unread ? `(${unread}) ` : ""}${current?.title ?? ""} · Chat`;
 }

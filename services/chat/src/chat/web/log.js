@@ -49,6 +49,11 @@ export class Log {
     $("older").hidden = !this.#room.more;
   }
 
+  // Show from where on the room is whole.
+  cut() {
+    itemOf(this.#room.keptFrom)?.classList.add("cut");
+  }
+
   // What was fetched goes before what is there, which stays where it is.
   addOlder() {
     const height = $("log").scrollHeight, shown = itemOf(firstId());
@@ -100,6 +105,7 @@ export class Log {
   #line(event) {
     const item = event.type === "change" ? change(event) : this.#message(event);
     item.dataset.id = event.id;
+    item.classList.toggle("cut", event.id === this.#room.keptFrom);
     return item;
   }
 

@@ -10,6 +10,7 @@ export class Room {
   joined = false;
   more = false; // before the oldest event that is known here
   oldest = Infinity;
+  keptFrom = 0; // the oldest event of all, if what came before it was missed, and is gone
   unread = 0;
   most = "";
   mentions = 0;
@@ -54,6 +55,7 @@ export class Room {
   #forget() {
     this.events.clear();
     this.edits.clear();
+    this.keptFrom = 0;
     this.oldest = Infinity;
   }
 

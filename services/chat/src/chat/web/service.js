@@ -2,10 +2,11 @@
 
 const tokenOf = (name) => localStorage.getItem(`token:${name}`) ?? "";
 
-async function answered(request) {
+// `told` has other words for some statuses.
+async function answered(request, told = {}) {
   const answer = await request.catch(() => { throw new Error("The service does not answer. Try again soon."); });
   const body = await answer.json().catch(() => ({ detail: `The service answered with ${answer.status}.` }));
-  if (!answer.ok) throw new Error(body.detail);
+  if (!answer.ok) throw new Error(told[answer.status] ?? body.detail);
   return body;
 }
 
@@ -15,7 +16,7 @@ export async function signIn(name) {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ name, token: tokenOf(name) }),
-  }));
+  }), { 409: `The name ${name} is taken. Choose another; one that is yours is known only to the browser where you chose it.` });
   localStorage.setItem(`token:${name}`, token);
   localStorage.setItem("name", name);
   return token;
