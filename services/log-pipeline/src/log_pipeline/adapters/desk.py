@@ -13,6 +13,7 @@ from log_pipeline.adapters.intake import Intake
 from log_pipeline.adapters.reader import Reader
 from log_pipeline.adapters.receipts import Receipts
 from log_pipeline.contract import Batch, Receipt
+from log_pipeline.core.sorting import NOT_JSON
 
 
 class BadBody(ValueError):
@@ -96,7 +97,7 @@ def body_of(body: bytes, content_type: str) -> bytes:
         return body
     try:
         found = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise BadBody(f"the body is no JSON: {error}. Lines are sent as text/plain") from error
     records = found if isinstance(found, list) else [found]
     return b"".join(msgspec.json.encode(record) + b"\n" for record in records)

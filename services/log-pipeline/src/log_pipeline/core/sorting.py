@@ -15,6 +15,7 @@ from log_pipeline.core.levels import priority_of
 FUTURE = 3600.0  # seconds that a clock may be ahead
 ODDITIES = ("invalid-utf8", "nul", "no-timestamp", "future-timestamp", "cut")
 PRIORITIES = tuple(Priority)
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: nested a thousand deep
 
 
 class Seen(msgspec.Struct, gc=False):
@@ -51,7 +52,7 @@ def sort_block(block: bytes, source: str, now: float) -> Sorted | None:
     """Sort lines that are all JSON, ending in a newline, without touching what is in them; None if one is not."""
     try:
         seen = _many.decode_lines(block)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return None
     if len(seen) != block.count(b"\n") or b"\r" in block:  # blank lines, or JSON over several
         return None
@@ -84,7 +85,7 @@ def _one(record: bytes, source: str, received: str, now: float, found: Sorted) -
     if stripped.startswith(b"{"):
         try:
             seen = _many.decode(stripped)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             pass
         else:
             found.formats["json"] += 1
@@ -147,7 +148,7 @@ def _count_time(when: object, now: float, oddities: Counter[str]) -> None:
 def _moment(when: object) -> float | None:
     """Seconds since the epoch; None for a form that is not understood."""
     if isinstance(when, int | float):
-        return float(when) / (1000 if when > 1e11 else 1)
+        return when // 1000 if when > 1e11 else when  # an integer may be larger than any float
     try:
         moment = datetime.fromisoformat(str(when).replace(",", "."))
     except ValueError:
