@@ -79,8 +79,10 @@ def build(settings: Settings) -> Service:
         return Handover(pipeline, spill, end_sources)
 
     host = EngineHost(build_engine, unfinished=partial(asyncio.to_thread, spill.load))
-    rules = Rules(read_rules(settings.log_pipeline_alerts), clock.time())
-    intake = Intake(lambda: host.engine, clock, spill, rules, IntakeMetrics(metrics), Allowance(BEGUN))
+    rules = Rules(read_rules(settings.log_pipeline_alerts), clock.monotonic())
+    intake = Intake(
+        lambda: host.engine, clock, spill, rules, IntakeMetrics(metrics), Allowance(BEGUN), settings.limits
+    )
     inputs = Inputs(settings, intake, receipts)
     desk = Desk(intake, receipts, WORKERS, settings.log_pipeline_patience)
     metrics.registry.register(EngineStats(name, lambda: host.name, lambda: host.engine.stats()))
