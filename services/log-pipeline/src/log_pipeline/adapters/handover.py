@@ -4,10 +4,16 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import structlog
+
 from log_pipeline.adapters.spill import Spill
 from log_pipeline.contract import Batch, LogPipeline, Stats
 
 QUIET_SHARE, LONGEST_QUIET = 0.25, 2.0
+LAST_QUIET = (
+    4.0  # seconds for those who waited for room to put it on the disk; the kit has five beyond the deadline
+)
+log = structlog.get_logger(__name__)
 
 
 class Source(Protocol):
@@ -34,6 +40,16 @@ class Handover:
         quiet = min(LONGEST_QUIET, deadline * QUIET_SHARE)
         self._end_sources(quiet)
         left = self._engine.stop(deadline if math.isinf(deadline) else deadline - quiet)
-        self._spill.save(left)
-        self._end_sources(LONGEST_QUIET)
+        self._keep(left)
+        self._end_sources(LAST_QUIET)
         return left
+
+    def _keep(self, left: Sequence[Batch]) -> None:
+        """A disk that takes nothing does not keep it from the next engine."""
+        try:
+            self._spill.save(left)
+        except OSError as error:
+            records = sum(batch.records for batch in left if not batch.replayable)
+            log.error(
+                "what is left has no place on the disk for another life", records=records, error=str(error)
+            )

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from log_pipeline.contract import Batch, Receipt
+
+log = structlog.get_logger(__name__)
 
 
 class Spill:
@@ -52,7 +55,15 @@ class Spill:
                 ids.discard(receipt.batch_id)
                 if not ids:
                     del self._open[name]
-                    (self._folder / name).unlink(missing_ok=True)
+                    self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        try:
+            (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:  # who tells of an end is not to suffer
+            log.warning(
+                "what was kept is written, and will be again after a start", file=name, error=str(error)
+            )
 
 
 def _write_durably(path: Path, data: bytes) -> None:
