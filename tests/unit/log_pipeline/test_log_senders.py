@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -31,7 +31,10 @@ class Exhausted:
     """A socket that fails once, as with too many open files."""
 
     def __init__(self, inner: socket.socket) -> None:
-        self._inner, self.close, self.failed = inner, inner.close, False
+        self._inner, self.failed = inner, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
     def accept(self) -> object:
         if self.failed:
@@ -51,6 +54,17 @@ def test_too_many_open_files_do_not_end_the_listener(site: "Site", intake: "Inta
     intake.ending.set()
     listener.join(30)
     assert len(site.door.lines) == 1
+
+
+def test_who_had_come_before_the_end_is_let_in(site: "Site", intake: "Intake") -> None:
+    listener = TcpListener(intake, *ANY)
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", listener.port)) as sender:
+            sender.sendall(b"x\n")
+    intake.ending.set()
+    listener.start()
+    listener.join(30)
+    assert len(site.door.lines) == 20
 
 
 def test_an_engine_that_raises_ends_neither_listener(site: "Site", intake: "Intake") -> None:

@@ -1,12 +1,15 @@
 """The parts around the engine: what is kept on a disk that fails, alerts, rules, a learner's engine."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from log_pipeline.adapters import handover
 from log_pipeline.adapters.caretaker import Caretaker
 from log_pipeline.adapters.desk import PART, Desk
 from log_pipeline.adapters.files import TAIL, Files
@@ -40,8 +43,55 @@ class Ended:
 
 def test_what_is_left_goes_to_the_next_engine_although_the_disk_takes_nothing(tmp_path: Path) -> None:
     (tmp_path / "spill").write_text("no folder")
-    handover = Handover(cast(Any, Ended()), Spill(tmp_path / "spill"), lambda timeout: None)
+    handover = Handover(cast(Any, Ended()), Spill(tmp_path / "spill"), lambda timeout: None, {})
     assert handover.stop(1.0) == [BATCH]
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_what_an_engine_has_is_kept_although_it_cannot_say_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    class Stuck(Ended):
+        def stop(self, deadline: float) -> Sequence[Batch]:
+            if hangs:
+                threading.Event().wait()
+            raise ZeroDivisionError("of a learner's engine")
+
+    monkeypatch.setattr(handover, "LATE", 0.0)
+    owed = dict[str, Batch]()
+    stuck = Handover(cast(Any, Stuck()), Spill(tmp_path), lambda timeout: None, owed)
+    batches = [replace(BATCH, id=name) for name in "abc"]
+    for batch in batches:
+        stuck.submit(batch)
+    owed.pop("b")  # has ended
+    assert stuck.stop(0.0) == [batches[0], batches[2]]
+    assert Spill(tmp_path).load() == [batches[0], batches[2]]
+
+
+def test_what_was_not_accepted_is_not_owed(tmp_path: Path) -> None:
+    class Full(Ended):
+        def submit(self, batch: Batch, patience: float = 0.0) -> None:
+            raise Busy("full")
+
+    owed = dict[str, Batch]()
+    with pytest.raises(Busy):
+        Handover(cast(Any, Full()), Spill(tmp_path), lambda timeout: None, owed).submit(BATCH)
+    assert owed == {}
+
+
+def test_all_who_wait_to_keep_something_are_written_at_once(tmp_path: Path) -> None:
+    spill = Spill(tmp_path)
+    batches = [replace(BATCH, id=str(number)) for number in range(20)]
+    savers = [threading.Thread(target=spill.save, args=([batch],)) for batch in batches]
+    with spill._lock:
+        for saver in savers:
+            saver.start()
+        while len(spill._gathered) < len(batches):
+            threading.Event().wait(0.001)
+    for saver in savers:
+        saver.join()
+    assert len(list(tmp_path.glob("*.msgpack"))) == 1
+    assert sorted(batch.id for batch in Spill(tmp_path).load()) == sorted(batch.id for batch in batches)
 
 
 def test_an_end_is_told_although_what_was_kept_cannot_be_removed(tmp_path: Path) -> None:

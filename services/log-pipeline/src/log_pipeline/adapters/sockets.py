@@ -37,7 +37,10 @@ class TcpListener:
 
     def join(self, timeout: float) -> None:
         """Wait until everything that has arrived is submitted; for after `intake.ending` is set."""
-        join_all((self._acceptor, *list(self._threads)), timeout, self._intake.clock)
+        until = self._intake.clock.monotonic() + timeout
+        self._acceptor.join(timeout)  # it may still let in who had come
+        left = max(0.0, until - self._intake.clock.monotonic())
+        join_all(list(self._threads), left, self._intake.clock)
 
     def _accept(self) -> None:
         with closing(self._socket):
@@ -49,6 +52,10 @@ class TcpListener:
                 except (OSError, RuntimeError) as error:  # too many files are open, or threads
                     log.warning("a sender cannot be let in just now", error=str(error))
                     self._ending.wait(LOOK_SECONDS)
+            self._socket.setblocking(False)
+            with suppress(OSError, RuntimeError):  # until nobody is there who had come
+                while True:
+                    self._welcome(*self._socket.accept())
 
     def _welcome(self, connection: socket.socket, address: tuple[str, int]) -> None:
         if len(self._threads) >= CONNECTIONS:
