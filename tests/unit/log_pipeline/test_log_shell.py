@@ -32,7 +32,7 @@ class Ended:
     def submit(self, batch: Batch, patience: float = 0.0) -> None: ...
 
     def scale(self, consumers: int) -> None:
-        raise NotImplementedError
+        raise AttributeError("of an engine that is not finished")
 
     def stats(self) -> Stats:
         return Stats(consumers=0)
