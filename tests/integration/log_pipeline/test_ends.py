@@ -1,9 +1,11 @@
 """The end comes at any moment, in every way, and the next life goes on."""
 
+import os
 import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -60,6 +62,39 @@ def test_input_that_found_no_room_survives_a_stop(pipeline: "Pipeline", record: 
         pipeline.end()
     pipeline.start()
     pipeline.holds(200)
+
+
+def test_many_senders_that_found_no_room_do_not_hold_up_the_end(pipeline: "Pipeline", record: Line) -> None:
+    pipeline.start(log_pipeline_queue_records=1, lab_grace=2)
+    pipeline.faults(full_disk=1)
+    with ExitStack() as senders:
+        for number in range(100):
+            address = ("127.0.0.1", pipeline.syslog)
+            senders.enter_context(socket.create_connection(address)).sendall(record(number))
+        _until_accepted(pipeline, 1)
+        pipeline.end()
+    pipeline.start(log_pipeline_queue_records=1)
+    pipeline.holds(100)
+
+
+def test_a_write_that_nothing_ends_keeps_no_record_from_the_next_life(
+    pipeline: "Pipeline", record: Line, patience: Patience
+) -> None:
+    pipeline.logs.mkdir(parents=True)
+    pipe = pipeline.logs / "rest.jsonl"
+    os.mkfifo(pipe)  # nobody reads it: what it cannot hold hangs in the system call
+    pipeline.start(lab_grace=0.5)
+    pipeline.tcp(record(0, text="x" * 200_000))
+    patience(lambda: pipeline.stats()["busy"] == 1)
+    pipeline.tcp(record(1))
+    _until_accepted(pipeline, 2)
+    assert pipeline.process
+    pipeline.process.send_signal(TERM)
+    patience(lambda: list((pipeline.folder / "data" / "spill").glob("*.msgpack")))
+    pipeline.end(KILL)
+    pipe.unlink()
+    pipeline.start()
+    pipeline.holds(2)
 
 
 def test_what_was_answered_survives_a_kill_and_a_torn_line_is_cut_off(

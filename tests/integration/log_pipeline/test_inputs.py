@@ -27,7 +27,7 @@ def test_http_takes_lines_and_json_and_answers_when_they_are_durable(
     assert service.ask("GET", "/v1/records/error")[1] == ['{"n":3,"level":"error"}']
 
 
-@pytest.mark.parametrize("body", [b'[{"n": 1}', b"{", b""])
+@pytest.mark.parametrize("body", [b'[{"n": 1}', b"{", b"", b'["\xff"]', b"[" * 20_000], ids=range(5))
 def test_a_body_that_is_no_json_is_refused_whole(service: "Pipeline", body: bytes) -> None:
     status, said = service.ask("POST", "/v1/logs", body)
     assert status == 422

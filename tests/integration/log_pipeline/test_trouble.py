@@ -130,6 +130,25 @@ def test_bad_input_is_counted_and_kept(service: "Pipeline", record: Line, patien
     assert {one.get("format", "json") for one in service.written()} == {"raw", "json", "logfmt"}
 
 
+def test_no_record_ends_what_takes_it_in(service: "Pipeline", record: Line, patience: Patience) -> None:
+    deep, digits = b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}\n", b'{"ts":1' + b"0" * 400 + b"}\n"
+    service.udp(deep, digits)
+    service.tcp(deep + digits + b"\0" * 10_000_000 + b"\n" + record(0))
+    patience(lambda: service.ledger()["written"] == 6)
+    service.udp(record(1))
+    service.holds(2)
+
+
+def test_more_records_than_may_be_in_flight_come_in_all_the_same(
+    pipeline: "Pipeline", record: Line, patience: Patience
+) -> None:
+    pipeline.start(log_pipeline_queue_records=10)
+    lines = b"".join(record(number) for number in range(100))
+    pipeline.tcp(lines)
+    pipeline.holds(100)
+    assert pipeline.post(lines) == {"written": 100, "dropped": 0, "dead": 0}
+
+
 def test_a_line_of_ten_megabytes_is_one_record(service: "Pipeline", patience: Patience) -> None:
     service.tcp(b"x" * 10_000_000 + b"\nnext\n")
     patience(lambda: service.ledger()["written"] == 2)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -111,10 +112,31 @@ def test_a_level_that_is_none_does_no_harm(level: bytes) -> None:
         (b'{"level":"info"}', "no-timestamp"),
         (b'{"ts":"2999-01-01T00:00:00Z"}', "future-timestamp"),
         (b'{"time":4102444800000}', "future-timestamp"),
+        (b'{"ts":1' + b"0" * 400 + b"}", "future-timestamp"),
     ],
 )
 def test_what_is_odd_is_counted(line: bytes, oddity: str) -> None:
     assert sorted_one(line)[2].oddities[oddity] == 1
+
+
+def test_json_that_is_nested_too_deep_is_kept_as_text() -> None:
+    line = b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+    assert sort_block(line + b"\n", "test", NOW) is None
+    _, written, _ = sorted_one(line)
+    assert (written["format"], written["message"]) == ("raw", line.decode())
+
+
+@pytest.mark.parametrize(
+    "begin", ["<13>1 - - - - - [", '<13>1 - - - - - [a b="', 'a b c [d] "', 'a=1 b="'], ids=repr
+)
+def test_a_long_line_takes_no_more_memory_than_a_few_times_its_length(begin: str) -> None:
+    text = begin + "x" * 1_000_000
+    tracemalloc.start()
+    try:
+        parse(text)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(text)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("when", [b'"2026-11-25T09:00:00+02:00"', b"1700000000", b'"yesterday"'])

@@ -3,7 +3,7 @@
 import pytest
 
 from log_pipeline.contract import Batch, Limits, Policy, Priority
-from log_pipeline.core.alerts import Rule, Rules
+from log_pipeline.core.alerts import STEPS, Rule, Rules
 from log_pipeline.core.bucket import SOURCES, Buckets
 from log_pipeline.core.scaling import Scaling
 
@@ -33,6 +33,14 @@ class TestAlerts:
         rules = Rules([Rule("disk", "pattern", REST, pattern=rb"no space on /\w+")], 0.0)
         [alert] = rules.see(batch(text=b"there is no space on /var now"), 0.0)
         assert alert.text == "no space on /var from a"
+
+    def test_what_is_counted_does_not_grow_with_what_comes(self) -> None:
+        rules = Rules([Rule("errors", "rate", ERROR, count=10**9, window=100)], 0.0)
+        for moment in range(50_000):
+            rules.see(batch(), moment / 100)
+        [watched] = rules._watched
+        assert len(watched.events) <= STEPS + 1
+        assert watched.total == pytest.approx(10_000, rel=2 / STEPS)
 
     def test_absence_is_said_and_ends_with_the_next_record(self) -> None:
         rules = Rules([Rule("silent", "absence", REST, window=10, quiet=1000)], 0.0)
@@ -67,6 +75,13 @@ class TestRates:
         for number in range(SOURCES + 10):
             buckets.claim(batch(source=str(number)), number / 10)
         assert len(buckets._buckets) < SOURCES
+
+    def test_whoever_finds_no_bucket_of_its_own_shares_one(self) -> None:
+        buckets = Buckets(Limits(rate=0.001, burst=5))
+        for number in range(SOURCES):
+            buckets.claim(batch(source=str(number)), 0.0)
+        assert [buckets.claim(batch(4, source=name), 0.0).delay for name in "abc"] == [0.0, 3000.0, 7000.0]
+        assert len(buckets._buckets) == SOURCES
 
     def test_critical_records_are_never_dropped(self) -> None:
         with pytest.raises(ValueError, match="critical records are never dropped"):

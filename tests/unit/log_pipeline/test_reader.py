@@ -8,7 +8,7 @@ from lab_kit.ports import SystemClock
 from log_pipeline.adapters.allowance import Allowance
 from log_pipeline.adapters.intake import Intake
 from log_pipeline.adapters.reader import Reader
-from log_pipeline.contract import Batch, Busy
+from log_pipeline.contract import Batch, Busy, Limits
 from log_pipeline.core.alerts import Rules
 from log_pipeline.core.sorting import Sorted
 
@@ -26,7 +26,7 @@ class Seen:
 
 def intake(most: int, seen: Seen) -> Intake:
     nothing = cast(Any, None)
-    return Intake(nothing, SystemClock(), nothing, Rules([], 0.0), seen, Allowance(most))
+    return Intake(nothing, SystemClock(), nothing, Rules([], 0.0), seen, Allowance(most), Limits())
 
 
 def records(batches: list[Batch]) -> int:

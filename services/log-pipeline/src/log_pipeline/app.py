@@ -27,7 +27,7 @@ from log_pipeline.adapters.receipts import Receipts
 from log_pipeline.adapters.rules import read_rules
 from log_pipeline.adapters.spill import Spill
 from log_pipeline.config import Settings
-from log_pipeline.contract import Busy, Closed, LogPipeline, Ports, Receipt, TooLarge
+from log_pipeline.contract import Batch, Busy, Closed, LogPipeline, Ports, Receipt, TooLarge
 from log_pipeline.core.alerts import Rules
 from log_pipeline.metrics import EngineStats, GroupMetrics, IntakeMetrics, SinkMetrics
 
@@ -57,7 +57,8 @@ def build(settings: Settings) -> Service:
     )
     redis = connect(settings.redis_url)
 
-    def finished(receipt: Receipt) -> None:
+    def finished(owed: dict[str, Batch], receipt: Receipt) -> None:
+        owed.pop(receipt.batch_id, None)
         receipts.finished(receipt)
         spill.finished(receipt)
 
@@ -66,21 +67,23 @@ def build(settings: Settings) -> Service:
             inputs.end(timeout)
 
     def build_engine(engine: str) -> LogPipeline:
-        measured = metrics.of(engine, timeline)
+        measured, owed = metrics.of(engine, timeline), dict[str, Batch]()
         ports = Ports(
             clock=clock,
             executor=measured.executor,
             lock=measured.lock,
             tracer=timeline,
             sink=sinks.wrap(FaultySink(files, faults), engine),
-            finished=finished,
+            finished=partial(finished, owed),
         )
         pipeline = engine_class("log_pipeline", engine, settings.lab_workspace)(ports, settings.limits)
-        return Handover(pipeline, spill, end_sources)
+        return Handover(pipeline, spill, end_sources, owed)
 
     host = EngineHost(build_engine, unfinished=partial(asyncio.to_thread, spill.load))
-    rules = Rules(read_rules(settings.log_pipeline_alerts), clock.time())
-    intake = Intake(lambda: host.engine, clock, spill, rules, IntakeMetrics(metrics), Allowance(BEGUN))
+    rules = Rules(read_rules(settings.log_pipeline_alerts), clock.monotonic())
+    intake = Intake(
+        lambda: host.engine, clock, spill, rules, IntakeMetrics(metrics), Allowance(BEGUN), settings.limits
+    )
     inputs = Inputs(settings, intake, receipts)
     desk = Desk(intake, receipts, WORKERS, settings.log_pipeline_patience)
     metrics.registry.register(Unbroken(EngineStats(name, lambda: host.name, lambda: host.engine.stats())))

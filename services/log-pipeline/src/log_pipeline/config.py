@@ -21,7 +21,7 @@ class Settings(ServiceSettings):
     log_pipeline_max_consumers: int = Field(default=4, ge=1, le=64)
     log_pipeline_scale_age: float = Field(default=1.0, gt=0)
     log_pipeline_queue_records: int = Field(default=200_000, ge=1)
-    log_pipeline_queue_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    log_pipeline_queue_bytes: int = Field(default=64 * 1024 * 1024, ge=4 * 1024 * 1024)
     log_pipeline_aging: float = Field(default=5.0, gt=0)
     log_pipeline_batch_bytes: int = Field(default=1024 * 1024, ge=1)
     log_pipeline_linger: float = Field(default=0.02, ge=0)

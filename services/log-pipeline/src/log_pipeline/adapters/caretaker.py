@@ -26,12 +26,21 @@ class Caretaker:
 
     async def scale(self) -> None:
         """More consumers when records wait too long, fewer when they do not."""
+        told = ""
         while True:
             await asyncio.sleep(min(PERIOD, self._scaling.high))
-            stats = self._host.engine.stats()
-            wanted = self._scaling.decide(stats.consumers, stats.age)
-            if wanted != stats.consumers:
-                self._host.engine.scale(wanted)
+            try:
+                self._decide()
+            except Exception as error:  # of the engine, which may be a learner's, and not finished
+                if told != repr(error):
+                    log.warning("the engine does not scale", engine=self._host.name, exc_info=error)
+                told = repr(error)
+
+    def _decide(self) -> None:
+        stats = self._host.engine.stats()
+        wanted = self._scaling.decide(stats.consumers, stats.age)
+        if wanted != stats.consumers:
+            self._host.engine.scale(wanted)
 
     async def tell_alerts(self) -> None:
         """Publish what the rules say. Alerts are for people: one that cannot be sent stands in the log."""

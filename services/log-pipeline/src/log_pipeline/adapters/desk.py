@@ -1,9 +1,11 @@
 """Records over HTTP and from Redis: each is answered, or acknowledged, when it is durable."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -13,6 +15,9 @@ from log_pipeline.adapters.intake import Intake
 from log_pipeline.adapters.reader import Reader
 from log_pipeline.adapters.receipts import Receipts
 from log_pipeline.contract import Batch, Receipt
+from log_pipeline.core.sorting import NOT_JSON
+
+PART = 256 * 1024  # bytes of a body that are records at once
 
 
 class BadBody(ValueError):
@@ -32,8 +37,10 @@ class Desk:
     async def accept(self, body: bytes, source: str) -> Receipt:
         """Take all lines of `body`; how they have ended, once all have. Raises `Busy`, `TooLarge`, `Closed`."""
 
+        until = self._intake.clock.monotonic() + self._patience
+
         def submit(batches: Sequence[Batch]) -> None:
-            self._intake.attempt(batches, self._patience)
+            self._intake.attempt(batches, until)
 
         return await self._through(self._http, body, source, submit)
 
@@ -58,17 +65,31 @@ class Desk:
         source: str,
         submit: Callable[[Sequence[Batch]], None],
     ) -> Receipt:
-        batches = await asyncio.get_running_loop().run_in_executor(pool, self._read, body, source)
-        ended = self._receipts.expect(batch.id for batch in batches)
+        ids = list[str]()
         try:
-            await asyncio.get_running_loop().run_in_executor(pool, submit, batches)
-            return _sum(await asyncio.wrap_future(ended))
+            take = partial(self._take, body, source, submit, ids)
+            ends = await asyncio.get_running_loop().run_in_executor(pool, take)
+            return _sum([one for end in ends for one in await asyncio.wrap_future(end)])
         finally:  # cancelled, or refused: nobody waits for these any more
-            self._receipts.forget(batch.id for batch in batches)
+            self._receipts.forget(ids)
 
-    def _read(self, body: bytes, source: str) -> list[Batch]:
-        reader = Reader(self._intake, source)
-        return [replace(batch, replayable=True) for batch in (*reader.feed(body), *reader.end())]
+    def _take(
+        self, body: bytes, source: str, submit: Callable[[Sequence[Batch]], None], ids: list[str]
+    ) -> list[Future[Sequence[Receipt]]]:
+        """Submit `body` part by part, so that it is never all in memory as records; `ids` are of its batches."""
+        ends = list[Future[Sequence[Receipt]]]()
+        with closing(Reader(self._intake, source)) as reader:
+            for batches in _parts(reader, body):
+                ids += [batch.id for batch in batches]
+                ends.append(self._receipts.expect(batch.id for batch in batches))
+                submit(batches)
+        return ends
+
+
+def _parts(reader: Reader, body: bytes) -> Iterator[list[Batch]]:
+    for start in range(0, len(body), PART):
+        yield [replace(batch, replayable=True) for batch in reader.feed(body[start : start + PART])]
+    yield [replace(batch, replayable=True) for batch in reader.end()]
 
 
 def _lines(message: Message) -> tuple[bytes, str]:
@@ -96,7 +117,7 @@ def body_of(body: bytes, content_type: str) -> bytes:
         return body
     try:
         found = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise BadBody(f"the body is no JSON: {error}. Lines are sent as text/plain") from error
     records = found if isinstance(found, list) else [found]
     return b"".join(msgspec.json.encode(record) + b"\n" for record in records)

@@ -53,12 +53,13 @@ class Files:
             self._append({self._dead: [line]})
 
     def last(self, kind: str, limit: int) -> list[str]:
-        """The last records of a priority, or of the dead, the oldest first; of the file of the moment."""
+        """The last records of a priority, or of the dead, the oldest first; of the last MiB of the file."""
         path = self._folder / f"{kind}.jsonl"
         try:
             with path.open("rb") as file:
-                file.seek(max(0, file.seek(0, 2) - TAIL))
-                lines = file.read().split(b"\n")[:-1]
+                start = max(0, file.seek(0, 2) - TAIL - 1)
+                file.seek(start)
+                lines = file.read().split(b"\n")[1 if start else 0 : -1]
         except FileNotFoundError:
             return []
         return [line.decode(errors="backslashreplace") for line in lines[-limit:]]

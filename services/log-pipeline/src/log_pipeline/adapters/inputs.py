@@ -28,8 +28,10 @@ class Inputs:
         await asyncio.Event().wait()
 
     def end(self, timeout: float) -> None:
-        """Read what has arrived and no more; wait at most `timeout` seconds for each to have submitted it."""
+        """Read what has arrived and no more; wait at most `timeout` seconds for all to have submitted it."""
         self._intake.ending.set()
-        if self._started:
-            for source in (self._tcp, self._udp, self._follower):
-                source.join(timeout)
+        until = self._intake.clock.monotonic() + timeout
+        for source in (
+            (self._udp, self._tcp, self._follower) if self._started else ()
+        ):  # who waits least first
+            source.join(max(0.0, until - self._intake.clock.monotonic()))

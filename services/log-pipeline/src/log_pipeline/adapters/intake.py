@@ -3,13 +3,15 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from lab_kit.ports import Clock
 from log_pipeline.adapters.allowance import Allowance
 from log_pipeline.adapters.spill import Spill
-from log_pipeline.contract import Batch, Busy, Closed, LogPipeline, TooLarge
+from log_pipeline.contract import Batch, Busy, Closed, Limits, LogPipeline, TooLarge
 from log_pipeline.core.alerts import Alert, Rules
+from log_pipeline.core.fitting import fitting
 from log_pipeline.core.sorting import Sorted, sort_block, sort_records
 
 PAUSE = 0.02
@@ -30,10 +32,10 @@ class Intake:
 
     def __init__(
         self, engine: Callable[[], LogPipeline], clock: Clock, spill: Spill, rules: Rules, observer: Observer,
-        begun: Allowance,
+        begun: Allowance, limits: Limits,
     ) -> None:  # fmt: skip
         self._engine, self._spill, self.clock, self._observer = engine, spill, clock, observer
-        self._rules, self.begun = rules, begun
+        self._rules, self.begun, self.limits = rules, begun, limits
         self._watching = threading.Lock()  # guards the rules, and the alerts not yet fetched
         self._alerts: list[Alert] = []
         self.ending = threading.Event()
@@ -57,36 +59,39 @@ class Intake:
             return False
         return True
 
-    def attempt(self, batches: Sequence[Batch], patience: float) -> None:
-        """Submit all; raises `Busy`, `Closed`, `TooLarge`, and then a first part may have been accepted."""
+    def attempt(self, batches: Sequence[Batch], until: float) -> None:
+        """Submit all until a moment of the clock; raises `Busy`, `Closed`, `TooLarge`, and then a first part may
+        have been accepted."""
         for batch in batches:
-            self._submit(batch, patience)
+            self._submit(batch, max(0.0, until - self.clock.monotonic()))
 
     def sort(self, records: Sequence[bytes], source: str) -> Sorted:
         """Parse and count records of any format."""
-        found = sort_records(records, source, self.clock.time())
-        self._observer.arrived(found)
-        return found
+        found = sort_records(records, source, self.clock.time(), self.limits.bytes)
+        return self._arrived(found)
 
     def sort_block(self, block: bytes, source: str) -> Sorted | None:
         """Parse and count lines that are all JSON, as they are; None, and nothing is counted, if one is not."""
         found = sort_block(block, source, self.clock.time())
-        if found:
-            self._observer.arrived(found)
-        return found
+        return self._arrived(found) if found else None
 
     def odd(self, what: str, count: int) -> None:
         """Count what the parser does not see."""
         self._observer.arrived(Sorted(oddities=Counter({what: count})))
 
     def alerts(self) -> list[Alert]:
-        """What the rules had to say since the last call."""
+        """What the rules had to say since the last call; their windows are of a clock that nobody sets."""
         with self._watching:
-            now = self.clock.time()
+            now, epoch = self.clock.monotonic(), self.clock.time()
             alerts, self._alerts = [*self._alerts, *self._rules.tick(now)], []
-            return alerts
+            return [replace(alert, time=epoch - (now - alert.time)) for alert in alerts]
+
+    def _arrived(self, found: Sorted) -> Sorted:
+        self._observer.arrived(found)
+        found.batches = fitting(found.batches, self.limits)
+        return found
 
     def _submit(self, batch: Batch, patience: float = float("inf")) -> None:
         self._engine().submit(batch, patience)
         with self._watching:
-            self._alerts += self._rules.see(batch, self.clock.time())
+            self._alerts += self._rules.see(batch, self.clock.monotonic())

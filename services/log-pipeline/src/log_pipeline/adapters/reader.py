@@ -7,7 +7,7 @@ from log_pipeline.contract import Batch
 from log_pipeline.core.framing import Framer
 from log_pipeline.core.multiline import Joiner
 
-LONGEST = 16 * 1024 * 1024  # bytes of one record
+LONGEST = 16 * 1024 * 1024  # bytes of one record, unless half of what may be in flight is less
 
 
 class Reader:
@@ -18,7 +18,8 @@ class Reader:
 
     def __init__(self, intake: Intake, source: str) -> None:
         self._intake, self._source = intake, source
-        self._framer, self._joiner = Framer(LONGEST), Joiner()
+        longest = min(LONGEST, intake.limits.bytes // 2)
+        self._framer, self._joiner = Framer(longest), Joiner(longest)
         self._held = 0
 
     @property
@@ -42,6 +43,11 @@ class Reader:
     def end(self) -> list[Batch]:
         """Nothing more comes: what was begun is a record, too."""
         return [*self._sorted(self._framer.flush()), *self.pause()]
+
+    def close(self) -> None:
+        """Nobody will ask for what was begun: let others hold as much."""
+        self._intake.begun.change(-self._held)
+        self._held = 0
 
     def _holds(self) -> bool:
         """Whether what has begun may be held."""

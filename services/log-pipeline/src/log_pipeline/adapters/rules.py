@@ -1,10 +1,11 @@
 """Alert rules from a file, and the ones that hold without one."""
 
+import re
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from log_pipeline.contract import Priority
 from log_pipeline.core.alerts import Rule
@@ -26,6 +27,17 @@ class _Given(BaseModel):
     source: str | None = None
     quiet: float = Field(default=300.0, ge=0)
 
+    @model_validator(mode="after")
+    def _has_a_pattern(self) -> Self:
+        if self.kind == "pattern":
+            if not self.pattern:
+                raise ValueError(f"the rule {self.name!r} needs a `pattern` that is not empty")
+            try:
+                re.compile(self.pattern.encode())
+            except re.error as error:
+                raise ValueError(f"{self.pattern!r} is no regular expression: {error}") from error
+        return self
+
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -38,7 +50,7 @@ def read_rules(path: Path | None) -> list[Rule]:
         return list(DEFAULTS)
     try:
         given = _File.model_validate(tomllib.loads(path.read_text()))
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except (OSError, ValueError) as error:  # no TOML, no text, or no rules
         raise ValueError(f"LOG_PIPELINE_ALERTS={path}: {error}") from error
     return [_rule(one) for one in given.rule]
 

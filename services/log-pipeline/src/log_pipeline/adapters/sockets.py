@@ -4,11 +4,12 @@ import select
 import socket
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 
 import structlog
 
+from lab_kit.ports import Clock
 from log_pipeline.adapters.intake import Intake
 from log_pipeline.adapters.reader import Reader
 from log_pipeline.contract import Batch, Priority
@@ -36,32 +37,56 @@ class TcpListener:
 
     def join(self, timeout: float) -> None:
         """Wait until everything that has arrived is submitted; for after `intake.ending` is set."""
-        for thread in (self._acceptor, *list(self._threads)):
-            thread.join(timeout)
+        until = self._intake.clock.monotonic() + timeout
+        self._acceptor.join(timeout)  # it may still let in who had come
+        left = max(0.0, until - self._intake.clock.monotonic())
+        join_all(list(self._threads), left, self._intake.clock)
 
     def _accept(self) -> None:
         with closing(self._socket):
             while not self._ending.is_set():
-                with suppress(TimeoutError):
-                    connection, (host, *_) = self._socket.accept()
-                    if len(self._threads) >= CONNECTIONS:
-                        log.warning("too many connections: this one is closed", sender=host)
-                        connection.close()
-                        continue
-                    thread = threading.Thread(target=self._serve, args=(connection, host), daemon=True)
-                    self._threads.add(thread)
-                    thread.start()
+                try:
+                    self._welcome(*self._socket.accept())
+                except TimeoutError:
+                    pass
+                except (OSError, RuntimeError) as error:  # too many files are open, or threads
+                    log.warning("a sender cannot be let in just now", error=str(error))
+                    self._ending.wait(LOOK_SECONDS)
+            self._socket.setblocking(False)
+            with suppress(OSError, RuntimeError):  # until nobody is there who had come
+                while True:
+                    self._welcome(*self._socket.accept())
+
+    def _welcome(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        if len(self._threads) >= CONNECTIONS:
+            log.warning("too many connections: this one is closed", sender=address[0])
+            return connection.close()
+        thread = threading.Thread(target=self._serve, args=(connection, address[0]), daemon=True)
+        self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._threads.discard(thread)
+            connection.close()
+            raise
 
     def _serve(self, connection: socket.socket, host: str) -> None:
-        reader = Reader(self._intake, f"tcp:{host}")
         try:
-            with closing(connection):
-                self._read(connection, reader)
+            self._take(connection, host)
         except OSError as error:
             log.info("a sender is gone", sender=host, error=str(error))
+        except Exception:  # of the engine, which may be a learner's
+            log.exception("what a sender sent could not be taken: its connection is closed", sender=host)
         finally:
-            self._submit(reader.end())
             self._threads.discard(threading.current_thread())
+
+    def _take(self, connection: socket.socket, host: str) -> None:
+        with closing(Reader(self._intake, f"tcp:{host}")) as reader:
+            try:
+                with closing(connection):
+                    self._read(connection, reader)
+            finally:
+                self._submit(reader.end())
 
     def _read(self, connection: socket.socket, reader: Reader) -> None:
         connection.settimeout(LOOK_SECONDS)
@@ -105,14 +130,23 @@ class UdpListener:
         with closing(self._socket):
             while not self._intake.ending.is_set():
                 select.select([self._socket], [], [], LOOK_SECONDS)
-                self._submit(list(self._arrived()))
-            self._submit(list(self._arrived()))
+                self._take(list(self._arrived()))
+            taken = 0
+            while taken < LAST_BYTES and (datagrams := list(self._arrived())):
+                taken += sum(len(record) + 1 for record, _ in datagrams)
+                self._take(datagrams)
 
     def _arrived(self) -> Iterator[tuple[bytes, tuple[str, int]]]:
         """What is there, without waiting."""
         with suppress(BlockingIOError):
             for _ in range(DATAGRAMS):
                 yield self._socket.recvfrom(DATAGRAM)
+
+    def _take(self, datagrams: list[tuple[bytes, tuple[str, int]]]) -> None:
+        try:
+            self._submit(datagrams)
+        except Exception:  # of the engine, which may be a learner's
+            log.exception("datagrams could not be taken", datagrams=len(datagrams))
 
     def _submit(self, datagrams: list[tuple[bytes, tuple[str, int]]]) -> None:
         records: dict[str, list[bytes]] = defaultdict(list)
@@ -121,6 +155,13 @@ class UdpListener:
         for host, ours in records.items():
             for batch in self._intake.sort(ours, f"udp:{host}").batches:
                 self._intake.offer(batch, PATIENCE.get(batch.priority, 0.0))
+
+
+def join_all(threads: Iterable[threading.Thread], timeout: float, clock: Clock) -> None:
+    """Wait until all have ended, at most `timeout` seconds together."""
+    until = clock.monotonic() + timeout
+    for thread in threads:
+        thread.join(max(0.0, until - clock.monotonic()))
 
 
 def _arrived(connection: socket.socket) -> Iterator[bytes]:

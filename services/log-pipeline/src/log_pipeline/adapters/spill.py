@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from log_pipeline.contract import Batch, Receipt
+
+log = structlog.get_logger(__name__)
 
 
 class Spill:
@@ -20,18 +23,38 @@ class Spill:
         self._folder = folder
         self._lock = threading.Lock()  # guards `_open`
         self._open: dict[str, set[str]] = {}
+        self._gathering = threading.Lock()  # guards `_gathered`
+        self._gathered: list[Batch] = []
 
     def save(self, batches: Sequence[Batch]) -> None:
         """Raises OSError."""
         kept = [batch for batch in batches if not batch.replayable]
         if not kept:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._gathering:
+            self._gathered += kept
         with self._lock:
-            number = max((int(path.stem) for path in self._folder.glob("*.msgpack")), default=0) + 1
-            path = self._folder / f"{number:06}.msgpack"
-            _write_durably(path, msgspec.msgpack.encode(kept))
-            self._open[path.name] = {batch.id for batch in kept}
+            self._write_gathered()
+
+    def _write_gathered(self) -> None:
+        """Write at once what all have who wait for the lock: at an end they are many. Requires holding `_lock`."""
+        with self._gathering:
+            batches, self._gathered = self._gathered, []
+        if not batches:  # whoever held the lock before has written ours
+            return
+        try:
+            self._write(batches)
+        except OSError:
+            with self._gathering:
+                self._gathered += batches
+            raise
+
+    def _write(self, batches: Sequence[Batch]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        number = max((int(path.stem) for path in self._folder.glob("*.msgpack")), default=0) + 1
+        path = self._folder / f"{number:06}.msgpack"
+        _write_durably(path, msgspec.msgpack.encode(batches))
+        self._open[path.name] = {batch.id for batch in batches}
 
     def load(self) -> list[Batch]:
         """What earlier lives left, the oldest first."""
@@ -52,7 +75,15 @@ class Spill:
                 ids.discard(receipt.batch_id)
                 if not ids:
                     del self._open[name]
-                    (self._folder / name).unlink(missing_ok=True)
+                    self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        try:
+            (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:  # who tells of an end is not to suffer
+            log.warning(
+                "what was kept is written, and will be again after a start", file=name, error=str(error)
+            )
 
 
 def _write_durably(path: Path, data: bytes) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from log_pipeline.contract import Batch, Limits, Policy, Reason
 
-SOURCES = 10_000
+SOURCES, LOOK_SECONDS = 10_000, 1.0
 
 
 @dataclass(slots=True)
@@ -36,11 +36,13 @@ class Buckets:
     """A bucket for each source. Not safe by itself: whoever asks holds a lock.
 
     At most `SOURCES` of them: then those that are full again, which says nothing of the past, are forgotten.
+    Whoever finds no place even so shares one bucket with the others of whom that is true.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._buckets: dict[str, Bucket] = {}
+        self._shared, self._look_at = Bucket(limits.burst, 0.0), -math.inf
 
     def claim(self, batch: Batch, now: float) -> Pass:
         """Take the tokens for `batch`: those of the future, too, if its policy is to wait."""
@@ -72,16 +74,21 @@ class Buckets:
         return Pass(batch.holding(kept), batch.records - len(kept), reason, tokens=free)
 
     def _of(self, source: str, now: float) -> Bucket:
-        bucket = self._buckets.get(source)
-        if bucket is None:
-            self._make_room(now)
-            bucket = self._buckets[source] = Bucket(self._limits.burst, now)
+        bucket = self._buckets.get(source) or self._new(source, now)
         bucket.refill(self._limits, now)
         return bucket
 
-    def _make_room(self, now: float) -> None:
+    def _new(self, source: str, now: float) -> Bucket:
+        if len(self._buckets) >= SOURCES and now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS  # it takes a while, and whoever asks holds a lock
+            self._forget(now)
         if len(self._buckets) >= SOURCES:
-            for bucket in self._buckets.values():
-                bucket.refill(self._limits, now)
-            burst = self._limits.burst
-            self._buckets = {name: one for name, one in self._buckets.items() if one.tokens < burst}
+            return self._shared
+        made = self._buckets[source] = Bucket(self._limits.burst, now)
+        return made
+
+    def _forget(self, now: float) -> None:
+        for bucket in self._buckets.values():
+            bucket.refill(self._limits, now)
+        burst = self._limits.burst
+        self._buckets = {name: one for name, one in self._buckets.items() if one.tokens < burst}

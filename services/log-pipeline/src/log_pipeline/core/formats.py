@@ -7,8 +7,8 @@ from log_pipeline.core.record import Record
 from log_pipeline.core.syslog import parse_syslog
 
 ACCESS = re.compile(
-    r'(?P<client>\S+) \S+ (?P<user>\S+) \[(?P<ts>[^\]]+)\] "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) '
-    r'(?P<size>\d+|-)(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?'
+    r'(?P<client>\S+) \S+ (?P<user>\S+) \[(?P<ts>[^\]]+)\] "(?P<request>(?:[^"\\]++|\\.)*+)" (?P<status>\d{3}) '
+    r'(?P<size>\d+|-)(?: "(?P<referer>(?:[^"\\]++|\\.)*+)" "(?P<agent>(?:[^"\\]++|\\.)*+)")?'
 )
 NAMES = "DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL"
 PYTHON = (
@@ -19,7 +19,7 @@ PYTHON = (
         re.DOTALL,
     ),
 )
-PAIR = re.compile(r'([A-Za-z_][\w.\-/]*)=("(?:[^"\\]|\\.)*"|[^\s"=]*)(?:\s+|$)')
+PAIR = re.compile(r'([A-Za-z_][\w.\-/]*)=("(?:[^"\\]++|\\.)*+"|[^\s"=]*)(?:\s+|$)')
 LEVEL_NAMES, TIME_NAMES, TEXT_NAMES = (
     ("level", "lvl", "severity"),
     ("ts", "time", "timestamp"),

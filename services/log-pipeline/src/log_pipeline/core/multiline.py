@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 TRACEBACK, CHAINED = b"Traceback (most recent call last):", (b"During handling of", b"The above exception")
-LONGEST = 1000  # lines: a traceback that never ends is not one
+LONGEST, LARGEST = 1000, 16 * 1024 * 1024  # lines, bytes: a traceback that never ends is not one
 
 
 class Joiner:
@@ -13,7 +13,8 @@ class Joiner:
     on if another exception follows from it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = LARGEST) -> None:
+        self._largest = largest
         self._held: list[bytes] = []
         self._open = False
 
@@ -40,7 +41,7 @@ class Joiner:
         return [b"\n".join(held)] if held else []
 
     def _belongs(self, line: bytes) -> bool:
-        if not self._held or len(self._held) >= LONGEST:
+        if not self._held or len(self._held) >= LONGEST or self.pending + len(line) > self._largest:
             return False
         if line.startswith(TRACEBACK):
             self._open = True

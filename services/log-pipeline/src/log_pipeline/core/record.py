@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -23,6 +23,10 @@ class Record:
     @property
     def priority(self) -> Priority:
         return priority_of(self.level)
+
+    def cut(self, characters: int) -> "Record":
+        """The beginning of it, without what else the line says."""
+        return replace(self, message=self.message[:characters], extra={})
 
     def encoded(self, source: str, received: str, raw: bytes | None = None) -> bytes:
         """One line of JSON, without its end. `raw` are the bytes of a line that is no text: kept in base64."""

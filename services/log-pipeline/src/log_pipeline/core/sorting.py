@@ -1,5 +1,6 @@
 """From raw lines to batches: each record parsed, judged by its time, and put with those of its priority."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,13 @@ from log_pipeline.contract import Batch, Priority
 from log_pipeline.core.formats import parse
 from log_pipeline.core.levels import priority_of
 
+CUT = (
+    32  # the part of the largest line that is left to a message, each character of which takes up to 6 bytes
+)
 FUTURE = 3600.0  # seconds that a clock may be ahead
 ODDITIES = ("invalid-utf8", "nul", "no-timestamp", "future-timestamp", "cut")
 PRIORITIES = tuple(Priority)
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: nested a thousand deep
 
 
 class Seen(msgspec.Struct, gc=False):
@@ -51,7 +56,7 @@ def sort_block(block: bytes, source: str, now: float) -> Sorted | None:
     """Sort lines that are all JSON, ending in a newline, without touching what is in them; None if one is not."""
     try:
         seen = _many.decode_lines(block)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return None
     if len(seen) != block.count(b"\n") or b"\r" in block:  # blank lines, or JSON over several
         return None
@@ -71,29 +76,36 @@ def sort_block(block: bytes, source: str, now: float) -> Sorted | None:
     return found
 
 
-def sort_records(records: Iterable[bytes], source: str, now: float) -> Sorted:
-    """Sort records of any format, each on its own; what is not JSON becomes a line of it, and nothing is lost."""
+def sort_records(records: Iterable[bytes], source: str, now: float, largest: float = math.inf) -> Sorted:
+    """Sort records of any format, each on its own; what is not JSON becomes a line of it, and nothing is lost.
+
+    Where the line would have more than `largest` bytes, the message is cut, and the record's bytes are in `raw`.
+    """
     found, received = Sorted(), datetime.fromtimestamp(now, UTC).isoformat()
-    lines = [_one(record, source, received, now, found) for record in records if record.strip()]
+    lines = [_one(record, source, received, now, largest, found) for record in records if record.strip()]
     found.batches = _batches(lines, source)
     return found
 
 
-def _one(record: bytes, source: str, received: str, now: float, found: Sorted) -> tuple[Priority, bytes]:
+def _one(
+    record: bytes, source: str, received: str, now: float, largest: float, found: Sorted
+) -> tuple[Priority, bytes]:
     stripped = record.strip()
     if stripped.startswith(b"{"):
         try:
             seen = _many.decode(stripped)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             pass
         else:
             found.formats["json"] += 1
             _look_at_times([seen], now, found.oddities)
             return seen.priority, stripped.replace(b"\r", b"").replace(b"\n", b"")
-    return _other(record, source, received, now, found)
+    return _other(record, source, received, now, largest, found)
 
 
-def _other(record: bytes, source: str, received: str, now: float, found: Sorted) -> tuple[Priority, bytes]:
+def _other(
+    record: bytes, source: str, received: str, now: float, largest: float, found: Sorted
+) -> tuple[Priority, bytes]:
     raw = None
     try:
         text = record.decode()
@@ -106,7 +118,11 @@ def _other(record: bytes, source: str, received: str, now: float, found: Sorted)
     parsed = parse(text.rstrip("\r\n"))
     found.formats[parsed.format] += 1
     _count_time(parsed.timestamp, now, found.oddities)
-    return parsed.priority, parsed.encoded(source, received, raw)
+    line = parsed.encoded(source, received, raw)
+    if len(line) >= largest:
+        found.oddities["cut"] += 1
+        line = parsed.cut(int(largest) // CUT).encoded(source, received, record)
+    return parsed.priority, line
 
 
 def _batches(lines: Iterable[tuple[Priority, bytes]], source: str) -> list[Batch]:
@@ -147,7 +163,7 @@ def _count_time(when: object, now: float, oddities: Counter[str]) -> None:
 def _moment(when: object) -> float | None:
     """Seconds since the epoch; None for a form that is not understood."""
     if isinstance(when, int | float):
-        return float(when) / (1000 if when > 1e11 else 1)
+        return when // 1000 if when > 1e11 else when  # an integer may be larger than any float
     try:
         moment = datetime.fromisoformat(str(when).replace(",", "."))
     except ValueError:

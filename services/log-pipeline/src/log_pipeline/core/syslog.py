@@ -7,7 +7,7 @@ from log_pipeline.core.record import Record
 PRI = re.compile(r"<(\d{1,3})>")
 MODERN = re.compile(
     r"1 (?P<ts>\S+) (?P<host>\S+) (?P<app>\S+) (?P<pid>\S+) (?P<msgid>\S+) "
-    r"(?P<data>-|(?:\[(?:[^\]\"\\]|\\.|\"(?:[^\"\\]|\\.)*\")*\])+) ?(?P<message>.*)",
+    r"(?P<data>-|(?:\[(?:[^\]\"\\]++|\\.|\"(?:[^\"\\]++|\\.)*+\")*+\])++) ?(?P<message>.*)",
     re.DOTALL,
 )
 OLD = re.compile(
@@ -15,8 +15,8 @@ OLD = re.compile(
     r"(?:(?P<app>[^\s:\[]{1,64})(?:\[(?P<pid>[^\]]*)\])?: ?)?(?P<message>.*)",
     re.DOTALL,
 )
-ELEMENT = re.compile(r"\[([^\s=\]\"]+)((?: [^\s=\]\"]+=\"(?:[^\"\\]|\\.)*\")*)\]")
-PARAMETER = re.compile(r" ([^\s=\]\"]+)=\"((?:[^\"\\]|\\.)*)\"")
+ELEMENT = re.compile(r"\[([^\s=\]\"]+)((?: [^\s=\]\"]+=\"(?:[^\"\\]++|\\.)*+\")*+)\]")
+PARAMETER = re.compile(r" ([^\s=\]\"]+)=\"((?:[^\"\\]++|\\.)*+)\"")
 SEVERITIES = ("emerg", "alert", "crit", "error", "warning", "notice", "info", "debug")
 HIGHEST = 191
 

@@ -30,14 +30,16 @@ class Ending(Exception):
 class Flow:
     """The queue, the books, and who is at work.
 
-    `_room` and `_work` are conditions of the one lock: in `_room` wait those who submit, and `stop`; in `_work`
-    the consumers. While it is held nobody calls a port but the clock.
+    Three conditions of the one lock: in `_room` wait those who submit, and `stop`; in `_work` the consumers that
+    want some; in `_pause` those between two attempts, whom a call for work must not reach. While it is held nobody
+    calls a port but the clock.
     """
 
     def __init__(self, ports: Ports, limits: Limits) -> None:
         self._clock, self._limits = ports.clock, limits
         lock = cast(threading.Lock, ports.lock("flow"))
         self._room, self._work = threading.Condition(lock), threading.Condition(lock)
+        self._pause = threading.Condition(lock)
         self._buckets, self._books = Buckets(limits), Books()
         self._waiting: dict[Priority, deque[Parcel]] = {priority: deque() for priority in Priority}
         self._at_the_door: set[tuple[float, int]] = set()
@@ -101,18 +103,19 @@ class Flow:
     def buried(self, parcel: Parcel) -> list[Receipt]:
         """`parcel` is where the dead are; see `written`."""
         with self._room:
+            self._failing = None
             self._books.bury(parcel)
             return self._ended([parcel])
 
     def retry(self, error: Exception, delay: float) -> None:
         """Wait `delay` seconds before another attempt. Raises `Ending` when there will be none."""
-        with self._work:
+        with self._pause:
             self._retries += 1
             if isinstance(error, SinkFailed):
                 self._failing = str(error)
             until = self._clock.monotonic() + delay
             while not self._ending and (now := self._clock.monotonic()) < until:
-                self._work.wait(until - now)
+                self._pause.wait(until - now)
             if self._ending:
                 raise Ending
 
@@ -153,6 +156,7 @@ class Flow:
                 self._room.wait(None if math.isinf(until) else until - now)
             self._ending = True
             self._work.notify_all()
+            self._pause.notify_all()
 
     def rest(self) -> list[Batch]:
         """What nobody has written, the oldest first; for when all consumers are gone."""
