@@ -12,10 +12,8 @@ from log_pipeline.adapters.spill import Spill
 from log_pipeline.contract import Batch, LogPipeline, Stats
 
 QUIET_SHARE, LONGEST_QUIET = 0.25, 2.0
-LATE, LAST_QUIET = (
-    2.0,
-    2.5,
-)  # of the kit's five seconds beyond the deadline: for a last write; for who waited for room
+LATE, LAST_QUIET = 2.0, 2.5
+"""Of the kit's five seconds beyond the deadline: for a last write, and for who waited for room."""
 log = structlog.get_logger(__name__)
 
 

@@ -13,9 +13,7 @@ from log_pipeline.contract import Batch, Priority
 from log_pipeline.core.formats import parse
 from log_pipeline.core.levels import priority_of
 
-CUT = (
-    32  # the part of the largest line that is left to a message, each character of which takes up to 6 bytes
-)
+CUT = 32  # a 32nd of the largest line is left to a message, each character of which takes up to 6 bytes
 FUTURE = 3600.0  # seconds that a clock may be ahead
 ODDITIES = ("invalid-utf8", "nul", "no-timestamp", "future-timestamp", "cut")
 PRIORITIES = tuple(Priority)

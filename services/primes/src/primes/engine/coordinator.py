@@ -27,9 +27,7 @@ from primes.engine.jobs import Jobs
 
 __all__ = ["Coordinator", "Run"]
 
-PATIENCE = (
-    1.0  # the longest wait for news, and between two attempts while a board or the crew does not answer
-)
+PATIENCE = 1.0  # the longest wait for news, and for a board or a crew that does not answer
 ABREAST = 16  # jobs that share the workers: each has its plan in memory, and a board, which the system bounds
 
 type Key = tuple[str, Tile]

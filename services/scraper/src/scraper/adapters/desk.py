@@ -134,9 +134,8 @@ class Desk:
                 found = await self._redis.lrange(FILES, 0, 99)
                 for text in found:
                     await publish(self._redis, DOWNLOADS, self._wanted(json.loads(text)))
-                    await self._redis.lrem(
-                        FILES, 1, text
-                    )  # by its text: other replicas take from this list, too
+                    # By its text: other replicas take from this list, too.
+                    await self._redis.lrem(FILES, 1, text)
                 await asyncio.sleep(0.0 if found else RETRY_SECONDS)
             except (RedisError, StreamFull) as error:
                 log.debug("cannot hand on files yet", error=str(error))
