@@ -34,12 +34,8 @@ from log_pipeline.metrics import EngineStats, GroupMetrics, IntakeMetrics, SinkM
 STREAM, GROUP = "lab:logs", "log-pipeline"
 STATUSES: dict[type[Exception], int] = {BadBody: 422, TooLarge: 413, Busy: 429, Closed: 503}
 MIB = 1024 * 1024
-WORKERS, LARGEST_BODY, BODIES, BEGUN = (
-    16,
-    32 * MIB,
-    64 * MIB,
-    64 * MIB,
-)  # bytes: of one, of all, of lines without end
+WORKERS = 16
+LARGEST_BODY, BODIES, BEGUN = 32 * MIB, 64 * MIB, 64 * MIB  # of one, of all, of lines without end
 
 type Kind = Literal["critical", "error", "rest", "dead"]
 
