@@ -71,6 +71,23 @@ def test_a_private_room_lets_in_who_is_invited(window: Window, replica: Any) -> 
     assert max_.answer("join", room="snug")["code"] == "forbidden"
 
 
+def test_who_comes_or_goes_while_the_list_of_people_is_on_its_way_is_not_forgotten(window: Window) -> None:
+    seen = window.driver.execute_async_script("""
+        const done = arguments[0], person = (user) => [user, { user, state: "online", role: "owner" }];
+        import("/rooms.js").then(({ Room }) => {
+          const room = new Room("snug", "petra");
+          room.hear("long gone", "left");
+          const asked = performance.now() + 1;
+          while (performance.now() < asked) {}
+          room.hear("paul", "online");
+          room.hear("max", "left");
+          room.setPeople(new Map([person("petra"), person("max"), person("long gone")]), asked);
+          done([...room.people.keys()].sort());
+        }, done);
+    """)
+    assert seen == ["long gone", "paul", "petra"]
+
+
 def test_who_is_invited_needs_only_to_click(window: Window, replica: Any) -> None:
     paula = replica.guest("paula")
     paula.ask("create", "created", room="garret", private=True)

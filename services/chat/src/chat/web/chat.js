@@ -77,7 +77,7 @@ const HEARD = {
   deleted: arrived,
   change: arrived,
   left,
-  presence: (it) => { roomOf(it.room).setPerson(it.user, it.state, it.at); drawPeople(roomOf(it.room)); },
+  presence: (it) => { roomOf(it.room).hear(it.user, it.state, it.at); drawPeople(roomOf(it.room)); },
   typing,
   notice: noticed,
   settled: ({ nonce }) => { refused.delete(nonce); log.settle(nonce); },
@@ -229,13 +229,13 @@ function look(room) {
 }
 
 async function askPeople(room) {
-  const people = new Map();
+  const people = new Map(), asked = performance.now();
   try {
     for await (const page of chat.pages("people", "user", { room: room.name })) for (const person of page) people.set(person.user, person);
   } catch {
     return; // the connection was lost: it is asked again when it is back
   }
-  room.people = people;
+  room.setPeople(people, asked);
   drawPeople(room);
 }
 

@@ -19,6 +19,7 @@ export class Room {
   events = new Map(); // by id: messages and changes
   edits = new Map(); // by the id of a message: what came of it at last
   people = new Map();
+  heard = new Map(); // by user: what was heard of them last, and when
   typing = new Map();
 
   constructor(name, me) {
@@ -103,7 +104,18 @@ export class Room {
     return event.user === this.me || MODERATORS.includes(this.role);
   }
 
-  setPerson(user, state, seen) {
+  hear(user, state, seen) {
+    this.heard.set(user, { state, seen, at: performance.now() });
+    this.#setPerson(user, state, seen);
+  }
+
+  // People as they were when they were asked for; what was heard since then is newer.
+  setPeople(people, asked) {
+    this.people = people;
+    for (const [user, { state, seen, at }] of this.heard) if (at >= asked) this.#setPerson(user, state, seen);
+  }
+
+  #setPerson(user, state, seen) {
     if (state === "left") this.people.delete(user);
     else this.people.set(user, { role: "member", ...this.people.get(user), user, state, seen });
   }
