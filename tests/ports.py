@@ -12,7 +12,9 @@ LOWEST, EACH, RANGES = 10_000, 1_000, 20  # below those that the kernel gives to
 
 def _is_claimed(number: int) -> bool:
     """Whether that range of ports is from now on this process's, until it ends."""
-    lock = os.open(Path(tempfile.gettempdir(), f"lab-test-ports-{number}"), os.O_RDWR | os.O_CREAT)
+    lock = os.open(
+        Path(tempfile.gettempdir(), f"lab-test-ports-{os.getuid()}-{number}"), os.O_RDWR | os.O_CREAT
+    )
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
