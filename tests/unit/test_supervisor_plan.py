@@ -115,3 +115,8 @@ def test_a_missing_command_is_refused() -> None:
 def test_a_url_of_a_service_without_a_port_is_refused() -> None:
     with pytest.raises(LabError, match=r"services\.a\.environment\.U: 'b' publishes no port"):
         plan(text="services: {a: {command: x, environment: {U: 'http://b:8000'}}, b: {command: y}}")
+
+
+def test_a_command_line_with_an_open_quote_is_refused() -> None:
+    with pytest.raises(LabError, match=r"services\.a\.command: \"x 'y\" is no command line: No closing"):
+        plan(text="services: {a: {command: \"x 'y\"}}")

@@ -143,10 +143,16 @@ class _Reader:
         if value is None:
             return ()
         if isinstance(value, str):
-            return tuple(shlex.split(self.interpolate(key, value)))
+            return self.words(key, self.interpolate(key, value))
         if isinstance(value, list):
             return tuple(self.interpolate(key, str(part)) for part in value)
         raise self.fail(key, "a command is a string or a list.")
+
+    def words(self, key: str, command: str) -> tuple[str, ...]:
+        try:
+            return tuple(shlex.split(command))
+        except ValueError as error:
+            raise self.fail(key, f"{command!r} is no command line: {error}.") from None
 
     def environment(self, key: str, value: object) -> dict[str, str]:
         if value is None:
