@@ -119,4 +119,4 @@ def test_a_url_of_a_service_without_a_port_is_refused() -> None:
 
 def test_a_command_line_with_an_open_quote_is_refused() -> None:
     with pytest.raises(LabError, match=r"services\.a\.command: \"x 'y\" is no command line: No closing"):
-        plan(text="services: {a: {command: \"x 'y\"}}")
+        plan(text='services: {a: {command: "x \'y"}}')
