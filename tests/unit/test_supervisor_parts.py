@@ -175,3 +175,14 @@ def test_the_lab_of_another_user_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 def test_logs_that_are_not_there_yet_are_told(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="no logs here yet: `lab up` writes them"):
         view.print_logs(Home(tmp_path), None, 20, False)
+
+
+def test_names_in_front_of_lines_are_as_wide_as_the_longest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Home(tmp_path)
+    home.logs.mkdir()
+    for name in ("redis", "primes-worker"):
+        home.log(name).write_text("hello\n")
+    view.print_logs(home, None, 20, False)
+    assert {line.index("| hello") for line in capsys.readouterr().out.splitlines()} == {14}

@@ -1,5 +1,6 @@
 """How a container's view becomes the local one."""
 
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from lab import LabError
 from lab.compose import read
 from lab.supervisor.plan import Component, make
+from lab.supervisor.ports import taken
 
 ROOT = Path("/checkout")
 FILE = """
@@ -105,6 +107,35 @@ def test_a_port_that_is_none_is_refused(value: str) -> None:
 def test_a_port_given_twice_is_refused() -> None:
     with pytest.raises(LabError, match="Port 8001 is given to both redis and web"):
         plan({"REDIS_PORT": "8001"})
+
+
+TWO_PORTS = """
+services:
+  chat:
+    command: [chat]
+    ports: ["${CHAT_PORT:-8006}:8000", "${CHAT_WS_PORT:-8106}:8100", "${CHAT_WS_PORT:-8106}:8100/udp"]
+  log: {command: [log], ports: ["${LOG_PORT:-8002}:8000", "${LOG_UDP_PORT:-8012}:8010/udp"]}
+"""
+
+
+def test_ports_that_a_service_puts_beside_its_own_are_known() -> None:
+    found = plan({"CHAT_PORT": "9006"}, TWO_PORTS)
+    assert found["chat"].ports == [9006, 9106]
+    assert found["log"].ports == [8002], "of UDP, nobody asks"
+    with pytest.raises(LabError, match="Port 8106 is given to both chat and log"):
+        plan({"LOG_PORT": "8106"}, TWO_PORTS)
+
+
+def test_a_port_beside_that_is_none_is_refused() -> None:
+    with pytest.raises(LabError, match="chat would need port 65536: set LAB_PORT_BASE or its port variable"):
+        plan({"CHAT_PORT": "65436"}, TWO_PORTS)
+
+
+def test_a_port_beside_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        other = server.getsockname()[1]
+        [told] = taken(plan({"CHAT_PORT": str(other - 100)}, TWO_PORTS).values())
+    assert told.startswith(f"Port {other} (chat) is taken by ")
 
 
 def test_a_missing_command_is_refused() -> None:

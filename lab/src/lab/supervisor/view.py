@@ -99,7 +99,8 @@ def print_logs(home: Home, name: str | None, count: int, follow: bool) -> None:
     if name is not None and name not in files:
         raise LabError(f"There is no log of {name!r}; there are: {', '.join(files)}.")
     chosen = {name: files[name]} if name is not None else files
-    prefixes = {key: "" if name is not None else f"{key:<12} | " for key in chosen}
+    width = max(12, *map(len, chosen))
+    prefixes = {key: "" if name is not None else f"{key:<{width}} | " for key in chosen}
     for key, path in chosen.items():
         for line in logs.tail(path, count):
             print(prefixes[key] + line)
