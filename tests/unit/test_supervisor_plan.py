@@ -136,6 +136,7 @@ def test_a_port_beside_that_is_taken_is_named() -> None:
         other = server.getsockname()[1]
         [told] = taken(plan({"CHAT_PORT": str(other - 100)}, TWO_PORTS).values())
     assert told.startswith(f"Port {other} (chat) is taken by ")
+    assert told.endswith(": stop it or set CHAT_PORT, or LAB_PORT_BASE to move all ports.")
 
 
 def test_a_missing_command_is_refused() -> None:

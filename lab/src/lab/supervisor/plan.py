@@ -28,7 +28,10 @@ _URL = re.compile(
 
 @dataclass(frozen=True)
 class Component:
-    """One process of the lab; `external` is the address of one not ours to start. Grace in seconds."""
+    """One process of the lab; `external` is the address of one not ours to start. Grace in seconds.
+
+    `variable` is the environment variable that sets its port.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -39,6 +42,7 @@ class Component:
     grace: float
     external: str | None = None
     beside: tuple[int, ...] = ()
+    variable: str = ""
 
     @property
     def ports(self) -> list[int]:
@@ -86,6 +90,7 @@ class _Planner:
             grace=service.grace,
             external=external or None,
             beside=service.beside,
+            variable=service.port.variable if service.port else "",
         )
 
     def folder(self, mount: Mount) -> Path:
