@@ -1,12 +1,14 @@
 """The turns of a comparison: the engine before runs again, and a service that began anew is no negative cost."""
 
+import socket
+import threading
 from typing import Any
 
 import pytest
 
 from lab import LabError
 from lab.compare import rounds
-from lab.compare.facts import Facts
+from lab.compare.facts import Facts, read
 from lab.load.reports import Job, Summary
 
 JOB = Job("downloader", "http://service", "http://origin", "steady", 1, 1.0, 1)
@@ -65,3 +67,16 @@ def test_ctrl_c_on_the_way_back_tells_the_command(monkeypatch: pytest.MonkeyPatc
 def test_a_service_that_began_anew_tells_of_no_cost() -> None:
     before, after = Facts(1.0, 500.0, 9.0, 4.0), Facts(1.0, 20.0, 1.0, 4.0)
     assert rounds._spent(before, after) == (None, None, 0.0)
+
+
+def test_facts_in_no_http_are_none() -> None:
+    def greet(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client:
+            client.sendall(b"hello\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=greet, args=(server,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(LabError, match=f"^{url}/metrics does not answer"):
+            read(url, "downloader", "naive")

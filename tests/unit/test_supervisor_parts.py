@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lab import LabError
 from lab.supervisor import control, logs, view
-from lab.supervisor.prometheus import _find, local_config
+from lab.supervisor.prometheus import _find, _source, local_config
 from lab.supervisor.state import ComponentState, Home, LabState, Taken
 from lab.supervisor.supervise import Timing
 
@@ -186,3 +186,11 @@ def test_names_in_front_of_lines_are_as_wide_as_the_longest(
         home.log(name).write_text("hello\n")
     view.print_logs(home, None, 20, False)
     assert {line.index("| hello") for line in capsys.readouterr().out.splitlines()} == {14}
+
+
+@pytest.mark.parametrize("text", ["scrape_configs: [", "- a list", ""])
+def test_a_configuration_that_is_none_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "prometheus.yml"
+    path.write_text(text)
+    with pytest.raises(LabError, match=f"^{path}"):
+        _source(path)
