@@ -211,3 +211,31 @@ def test_a_client_that_leaves_ends_its_request(origin: RunningOrigin, connection
     deadline = time.monotonic() + 10
     while in_flight() != b"1.0":
         assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("path", ["/page/1", "/files/1KiB/a", "/robots.txt", "/sitemap.xml", "/"])
+def test_a_host_that_is_no_text_is_refused(connection: HTTPConnection, path: str) -> None:
+    connection.putrequest("GET", path, skip_host=True)
+    connection.putheader("Host", b"\xff.lab.test")
+    connection.endheaders()
+    response = connection.getresponse()
+    told = json.load(response)
+    assert response.status == 400
+    assert "is not a host" in told["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "words"),
+    [
+        ("[" * 60_000, {}, "send JSON like"),
+        ("junk", {"Content-Encoding": "gzip"}, "the body cannot be read"),
+    ],
+)
+def test_faults_that_cannot_be_read_are_refused(
+    connection: HTTPConnection, body: str, fields: dict[str, str], words: str
+) -> None:
+    connection.request("PUT", "/lab/faults", body, fields)
+    response = connection.getresponse()
+    told = json.load(response)
+    assert response.status == 400
+    assert words in told["detail"]

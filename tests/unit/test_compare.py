@@ -78,6 +78,13 @@ def test_what_a_download_costs_is_per_download_and_what_nobody_told_has_no_row()
     assert "retries" not in {metric.name for metric in found.table()}
 
 
+def test_what_failed_is_no_throughput() -> None:
+    hasty = Summary(10.0, 0, [Entry(FLOW, "all of it", 400, 390, 40.0, 0.001, 0.002, 0.003, 0)])
+    found = Comparison([Sample("naive", 0, hasty), sample("reference", 0, 5)], {})
+    assert row(found, "throughput")["naive"].median == pytest.approx(1.0)
+    assert row(found, "throughput")["naive"].ratio == pytest.approx(0.2)
+
+
 def test_nothing_to_compare_with_has_no_ratio() -> None:
     found = Comparison([sample("naive", 0, 5, retries=3), sample("reference", 0, 5, retries=0)], {})
     assert row(found, "retries") == {"naive": Spread(3, 3, 3), "reference": Spread(0, 0, 0)}

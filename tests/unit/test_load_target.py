@@ -112,6 +112,22 @@ def test_a_service_that_is_not_ready_says_why(answering: Answer, body: bytes, re
         require_ready(WORKER, url)
 
 
+def test_a_server_of_another_kind_is_told() -> None:
+    def greet(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client:
+            client.sendall(b"-ERR unknown command 'GET'\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=greet, args=(server,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(LabError) as told:
+            require_ready(WORKER, url)
+    assert str(told.value) == (
+        f"What listens at {url} speaks no HTTP, so it is not some-worker: say where that is with SOME_WORKER_URL."
+    )
+
+
 def test_a_service_that_is_not_there(answering: Answer) -> None:
     with socket.socket() as taken:  # bound, but nobody listens
         taken.bind(("127.0.0.1", 0))

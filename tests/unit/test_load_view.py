@@ -111,3 +111,9 @@ def test_json_holds_the_job_and_every_figure() -> None:
     assert document["ok"] is False
     del document["load"], document["ok"]
     assert Summary.from_values(document) == SUMMARY
+
+
+def test_the_name_of_a_flow_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with view.progress() as show:
+        show(Progress(1.0, 2.0, 1, 0, 3.0, {"read [id] of [/etc]": 4.0}, {}))
+    assert "read [id] of [/etc]: 4.0/s" in capsys.readouterr().err

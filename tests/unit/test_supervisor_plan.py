@@ -1,5 +1,6 @@
 """How a container's view becomes the local one."""
 
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from lab import LabError
 from lab.compose import read
 from lab.supervisor.plan import Component, make
+from lab.supervisor.ports import taken
 
 ROOT = Path("/checkout")
 FILE = """
@@ -107,6 +109,36 @@ def test_a_port_given_twice_is_refused() -> None:
         plan({"REDIS_PORT": "8001"})
 
 
+TWO_PORTS = """
+services:
+  chat:
+    command: [chat]
+    ports: ["${CHAT_PORT:-8006}:8000", "${CHAT_WS_PORT:-8106}:8100", "${CHAT_WS_PORT:-8106}:8100/udp"]
+  log: {command: [log], ports: ["${LOG_PORT:-8002}:8000", "${LOG_UDP_PORT:-8012}:8010/udp"]}
+"""
+
+
+def test_ports_that_a_service_puts_beside_its_own_are_known() -> None:
+    found = plan({"CHAT_PORT": "9006"}, TWO_PORTS)
+    assert found["chat"].ports == [9006, 9106]
+    assert found["log"].ports == [8002], "of UDP, nobody asks"
+    with pytest.raises(LabError, match="Port 8106 is given to both chat and log"):
+        plan({"LOG_PORT": "8106"}, TWO_PORTS)
+
+
+def test_a_port_beside_that_is_none_is_refused() -> None:
+    with pytest.raises(LabError, match="chat would need port 65536: set LAB_PORT_BASE or its port variable"):
+        plan({"CHAT_PORT": "65436"}, TWO_PORTS)
+
+
+def test_a_port_beside_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        other = server.getsockname()[1]
+        [told] = taken(plan({"CHAT_PORT": str(other - 100)}, TWO_PORTS).values())
+    assert told.startswith(f"Port {other} (chat) is taken by ")
+    assert told.endswith(": stop it or set CHAT_PORT, or LAB_PORT_BASE to move all ports.")
+
+
 def test_a_missing_command_is_refused() -> None:
     with pytest.raises(LabError, match=r"services\.a\.command: missing"):
         plan(text="services: {a: {image: x}}")
@@ -115,3 +147,8 @@ def test_a_missing_command_is_refused() -> None:
 def test_a_url_of_a_service_without_a_port_is_refused() -> None:
     with pytest.raises(LabError, match=r"services\.a\.environment\.U: 'b' publishes no port"):
         plan(text="services: {a: {command: x, environment: {U: 'http://b:8000'}}, b: {command: y}}")
+
+
+def test_a_command_line_with_an_open_quote_is_refused() -> None:
+    with pytest.raises(LabError, match=r"services\.a\.command: \"x 'y\" is no command line: No closing"):
+        plan(text='services: {a: {command: "x \'y"}}')

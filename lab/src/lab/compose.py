@@ -36,6 +36,7 @@ class Port:
 
     variable: str
     default: int
+    tcp: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,17 @@ class Mount:
 
 @dataclass(frozen=True)
 class Service:
-    """One service. `command` is empty when the file leaves it to the image; `grace` is in seconds."""
+    """One service. `command` is empty when the file leaves it to the image; `grace` is in seconds.
+
+    Of several TCP ports, `port` is the first; `beside` says how far from it the service puts the others.
+    """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     needs: tuple[str, ...]
     port: Port | None
+    beside: tuple[int, ...]
     mounts: tuple[Mount, ...]
     profiles: tuple[str, ...]
     grace: float
@@ -118,12 +123,14 @@ class _Reader:
 
     def service(self, name: str, body: Mapping[str, Any]) -> Service:
         key = f"services.{name}"
+        ports = self.ports(f"{key}.ports", body.get("ports"))
         return Service(
             name=name,
             command=self.command(f"{key}.command", body.get("command")),
             environment=self.environment(f"{key}.environment", body.get("environment")),
             needs=tuple(self.names(f"{key}.depends_on", body.get("depends_on"))),
-            port=self.port(f"{key}.ports", body.get("ports")),
+            port=ports[0] if ports else None,
+            beside=tuple(sorted({port.default - ports[0].default for port in ports if port.tcp} - {0})),
             mounts=tuple(self.mounts(f"{key}.volumes", body.get("volumes"))),
             profiles=tuple(self.names(f"{key}.profiles", body.get("profiles"))),
             grace=self.seconds(f"{key}.stop_grace_period", body.get("stop_grace_period")),
@@ -143,10 +150,16 @@ class _Reader:
         if value is None:
             return ()
         if isinstance(value, str):
-            return tuple(shlex.split(self.interpolate(key, value)))
+            return self.words(key, self.interpolate(key, value))
         if isinstance(value, list):
             return tuple(self.interpolate(key, str(part)) for part in value)
         raise self.fail(key, "a command is a string or a list.")
+
+    def words(self, key: str, command: str) -> tuple[str, ...]:
+        try:
+            return tuple(shlex.split(command))
+        except ValueError as error:
+            raise self.fail(key, f"{command!r} is no command line: {error}.") from None
 
     def environment(self, key: str, value: object) -> dict[str, str]:
         if value is None:
@@ -164,20 +177,16 @@ class _Reader:
             return [self.interpolate(key, str(name)) for name in value]
         raise self.fail(key, "a list or a mapping of names is expected.")
 
-    def port(self, key: str, value: object) -> Port | None:
-        if not value:
-            return None
-        if not isinstance(value, list):
+    def ports(self, key: str, value: object) -> list[Port]:
+        if not isinstance(value, list | None):
             raise self.fail(key, "a list of published ports is expected.")
-        first, *_ = [self.published(key, entry) for entry in value]
-        return first
+        return [self.published(key, entry) for entry in value or []]
 
     def published(self, key: str, entry: object) -> Port:
-        """One port; of several, the first is the service's, and it puts the others beside it by itself."""
         match = _PORT.fullmatch(str(entry))
         if match is None:
             raise self.fail(key, f"{entry!r} does not look like 127.0.0.1:${{NAME_PORT:-8001}}:8000.")
-        return Port(match["variable"], int(match["default"]))
+        return Port(match["variable"], int(match["default"]), not str(entry).endswith("/udp"))
 
     def mounts(self, key: str, value: object) -> Iterable[Mount]:
         for entry in value if isinstance(value, list) else []:

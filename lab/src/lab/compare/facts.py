@@ -1,5 +1,6 @@
 """What a running service says of itself on /metrics, for whichever engine runs in it."""
 
+import http.client
 import urllib.request
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ def read(url: str, module: str, engine: str) -> Facts:
     try:
         with urllib.request.urlopen(f"{url}/metrics", timeout=ANSWER_SECONDS) as answer:
             text = answer.read().decode()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise LabError(f"{url}/metrics does not answer: {error}") from error
     return parse(text, module, engine)
 

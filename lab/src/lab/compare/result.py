@@ -39,12 +39,17 @@ def _each(total: float | None, entry: Entry) -> float | None:
     return None if total is None or not entry.requests else total / entry.requests
 
 
+def _well(entry: Entry) -> float:
+    """How many a second ended well: an engine that fails at once is not a fast one."""
+    return entry.per_second * (1 - entry.failures / entry.requests) if entry.requests else 0.0
+
+
 def _ms(seconds: float, entry: Entry) -> float | None:
     return 1000 * seconds if entry.requests else None
 
 
 METRICS = (
-    Metric("throughput", "a second", lambda sample, entry: entry.per_second),
+    Metric("throughput", "a second", lambda sample, entry: _well(entry)),
     Metric("p50", "ms", lambda sample, entry: _ms(entry.p50, entry)),
     Metric("p95", "ms", lambda sample, entry: _ms(entry.p95, entry)),
     Metric("p99", "ms", lambda sample, entry: _ms(entry.p99, entry)),

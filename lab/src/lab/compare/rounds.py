@@ -52,16 +52,22 @@ def order(engines: Sequence[str], number: int) -> list[str]:
 
 @contextmanager
 def _going_back(live: Live) -> Iterator[None]:
-    """The engine that runs now runs again afterwards. Raises LabError, naming the command, if that fails."""
-    before = str(live.engine()["engine"])
+    """The engine that runs now runs again afterwards. Raises LabError, naming the command, if that fails.
+
+    A switch that we left, as by Ctrl-C, is under way: the service tells of the engine before until it is
+    done, so that tells nothing, and ours has to come after it.
+    """
+    before, left = str(live.engine()["engine"]), True
     try:
         yield
+        left = False
     finally:
         try:
-            if _now(live)["engine"] != before:
+            if _now(live)["engine"] != before or left:
                 live.use(before)
-        except LabError as error:
-            raise LabError(f"{error}\nBack to the engine before: lab use {live.name} {before}") from error
+        except (LabError, KeyboardInterrupt) as error:
+            said = str(error) or "Interrupted."
+            raise LabError(f"{said}\nBack to the engine before: lab use {live.name} {before}") from error
 
 
 def _sample(live: Live, job: Job, engine: str, number: int, told: str, show: Show) -> Sample:
@@ -113,5 +119,10 @@ def _spent(before: Facts, after: Facts) -> tuple[float | None, float | None, flo
         (before.cpu, after.cpu),
         (before.retries, after.retries),
     )
-    switches, cpu, retries = (None if then is None or now is None else now - then for then, now in pairs)
+    switches, cpu, retries = (_between(then, now) for then, now in pairs)
     return switches, cpu, retries
+
+
+def _between(then: float | None, now: float | None) -> float | None:
+    """What a counter rose by; unknown when it began anew, because the service did."""
+    return None if then is None or now is None or now < then else now - then

@@ -68,7 +68,10 @@ class GentleVisitor:
             raise VisitFailed(
                 f"{method} {name or path}: {response.status} {data[:200].decode(errors='replace')}"
             )
-        return response.status, _decoded(response.headers.get_content_type(), data)
+        try:
+            return response.status, _decoded(response.headers.get_content_type(), data)
+        except ValueError as error:
+            raise VisitFailed(f"{method} {name or path}: {response.status}, no JSON ({error})") from error
 
     def measure(self, name: str, seconds: float, size: int = 0, error: str | None = None) -> None:
         """Only errors are of interest here."""

@@ -1,5 +1,6 @@
 """Where the service to load is, and whether it is there."""
 
+import http.client
 import importlib.util
 import json
 import urllib.error
@@ -66,6 +67,11 @@ def require_ready(challenge: Challenge, url: str) -> None:
         raise LabError(
             f"{challenge.folder} does not answer at {url} ({reason}): start it with `lab up`, "
             f"or say where it is with {challenge.variable}."
+        ) from None
+    except http.client.HTTPException:
+        raise LabError(
+            f"What listens at {url} speaks no HTTP, so it is not {challenge.folder}: "
+            f"say where that is with {challenge.variable}."
         ) from None
 
 

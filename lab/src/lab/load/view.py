@@ -22,10 +22,10 @@ def progress() -> Iterator[Callable[[Progress], None]]:
     """Yield what shows progress: one line that changes on a terminal, else one line each."""
     shown = Console(stderr=True, highlight=False)
     if not shown.is_terminal:
-        yield lambda now: shown.print(line(now), soft_wrap=True)
+        yield lambda now: shown.print(line(now), soft_wrap=True, markup=False)
         return
     with shown.status("starting ...") as status:
-        yield lambda now: status.update(line(now))
+        yield lambda now: status.update(escape(line(now)))
 
 
 def line(now: Progress) -> str:

@@ -186,13 +186,18 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except BadInput as error:
         return problem(400, str(error))
+    except web.RequestPayloadError as error:
+        return problem(400, f"the body cannot be read: {error}")
     except web.HTTPException as error:
         return problem(error.status, error.text or error.reason)
 
 
 def _host(request: web.Request) -> str:
-    """Return the Host field. (aiohttp's own property asks the resolver where there is none.)"""
-    return request.headers.get("Host", "")
+    """Return the Host field. (aiohttp's own property asks the resolver where there is none.) Raises BadInput."""
+    host = request.headers.get("Host", "")
+    if not host.isascii():
+        raise BadInput(f"Host: {host!r} is not a host: write name or name:port")
+    return host
 
 
 def _domain(request: web.Request) -> str:
@@ -208,7 +213,7 @@ def _wanted(body: bytes) -> tuple[dict[str, object], int | None]:
     try:
         wanted = json.loads(body)
         faults, seed = wanted["faults"], wanted.get("seed")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         faults = seed = None
     whole = seed is None or (isinstance(seed, int) and not isinstance(seed, bool))
     if not isinstance(faults, dict) or not whole:

@@ -40,10 +40,9 @@ def up(
 
     path = find(file)
     home = Home.beside(path)
-    if detach:
-        raise typer.Exit(background.up(path, home, report.chosen()))
     try:
-        raise typer.Exit(run.supervise(path, home, report.chosen()))
+        with report.chosen() as shown:
+            raise typer.Exit((background.up if detach else run.supervise)(path, home, shown))
     except Taken:
         raise Taken(background.already(home)) from None
 

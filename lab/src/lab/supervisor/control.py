@@ -30,13 +30,13 @@ def running(home: Home) -> LabState | None:
 def end(home: Home, say: Callable[[str], None]) -> bool:
     """End the lab and wait until all its processes are gone; return whether there was anything to end.
 
-    Raises LabError if the supervisor outlives the sum of all graces.
+    Raises LabError if it is another user's, or the supervisor outlives the sum of all graces.
     """
     found = _supervisor(home)
     if found is None:
         return end_leftovers(home, say)
     state, supervisor = found
-    supervisor.send_signal(signal.SIGTERM)
+    _signal([supervisor], signal.SIGTERM)
     patience = 10 + sum(component.grace for component in state.components.values())
     if not _wait_gone([supervisor], patience):
         raise LabError(
@@ -77,7 +77,8 @@ def end_leftovers(home: Home, say: Callable[[str], None]) -> bool:
     rest = _processes_of(state)
     _signal(rest, signal.SIGKILL)
     _wait_gone(rest, 5)
-    home.save(_all_stopped(state))
+    with home.refusals_told():
+        home.save(_all_stopped(state))
     say(f"Ended {len(left)} process(es) that a killed lab had left.")
     return True
 
@@ -136,3 +137,6 @@ def _signal(processes: Iterable[psutil.Process], number: int) -> None:
             process.send_signal(number)
         except psutil.NoSuchProcess:
             continue
+        except psutil.AccessDenied:
+            owner = f"{process.username()} (pid {process.pid})"
+            raise LabError(f"The lab here is that of {owner}: end it as that user, or with sudo.") from None

@@ -30,6 +30,7 @@ def up(file: Path, home: Home, report: Report) -> int:
             raise
         return _follow(home, report, None)
     except KeyboardInterrupt:
+        report.say("Ending the lab ...")
         process.terminate()
         process.wait()
         raise
@@ -45,8 +46,9 @@ def _runs_already(home: Home) -> bool:
 
 
 def _start(file: Path, home: Home) -> subprocess.Popen[bytes]:
-    home.logs.mkdir(parents=True, exist_ok=True)
-    logs.begin(home.log("lab"))
+    with home.refusals_told():
+        home.logs.mkdir(parents=True, exist_ok=True)
+        logs.begin(home.log("lab"))
     with home.log("lab").open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "lab.supervisor", str(file)],

@@ -3,11 +3,9 @@
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
-__all__ = ["LIMIT", "begin", "last_line", "new_lines", "size", "tail", "trim"]
+__all__ = ["LIMIT", "Follower", "begin", "last_line", "size", "tail", "trim"]
 
 LIMIT = 10 * 1024 * 1024
 _TAIL_BYTES = 256 * 1024
@@ -52,17 +50,39 @@ def last_line(path: Path, since: int = 0) -> str:
     return next(iter(tail(path, 1, since)), "")
 
 
-def new_lines(file: TextIO) -> Iterator[str]:
-    """Yield the whole lines written since the last call; start over where the log was cut."""
-    if os.fstat(file.fileno()).st_size < file.tell():
-        file.seek(0)
-    while True:
-        before = file.tell()
-        line = file.readline()
-        if not line.endswith("\n"):
-            file.seek(before)
-            return
-        yield line.rstrip()
+class Follower:
+    """Reads what is added to a log from now on, also where it is cut (`trim`) or begun anew (`begin`)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("rb", buffering=0)
+        self._at = self._file.seek(0, os.SEEK_END)
+
+    def new_lines(self) -> list[str]:
+        """Return the whole lines written since the last call."""
+        lines = self._read()
+        if self._begun_anew():
+            self.close()
+            self._file, self._at = self._path.open("rb", buffering=0), 0
+            lines += self._read()
+        return lines
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _read(self) -> list[str]:
+        if os.fstat(self._file.fileno()).st_size < self._at:
+            self._at = 0
+        self._file.seek(self._at)
+        whole, end, _ = self._file.readall().rpartition(b"\n")
+        self._at += len(whole + end)
+        return [line.rstrip() for line in (whole + end).decode(errors="replace").splitlines()]
+
+    def _begun_anew(self) -> bool:
+        try:
+            return not os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            return False
 
 
 def _older(path: Path) -> Path:

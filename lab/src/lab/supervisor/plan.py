@@ -20,6 +20,7 @@ LEFT_OUT = frozenset({"grafana"})
 OPTIONAL = frozenset({"prometheus"})  # the lab runs without it, so nothing waits for it
 BUILT_IN = frozenset({"redis", "prometheus"})  # started by launchers of our own, not by their commands
 BASE = 8000
+LAST_PORT = 65535
 _URL = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^/@\s]*@)?(?P<host>[\w-]+)(?::\d+)?(?=[/?#,\s]|$)"
 )
@@ -27,7 +28,10 @@ _URL = re.compile(
 
 @dataclass(frozen=True)
 class Component:
-    """One process of the lab; `external` is the address of one not ours to start. Grace in seconds."""
+    """One process of the lab; `external` is the address of one not ours to start. Grace in seconds.
+
+    `variable` is the environment variable that sets its port.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -37,6 +41,13 @@ class Component:
     mounts: Mapping[str, Path]
     grace: float
     external: str | None = None
+    beside: tuple[int, ...] = ()
+    variable: str = ""
+
+    @property
+    def ports(self) -> list[int]:
+        """Every TCP port that it listens on: its own, and those that it puts `beside` it by itself."""
+        return [] if self.port is None else [self.port, *(self.port + step for step in self.beside)]
 
     @property
     def address(self) -> str:
@@ -53,7 +64,7 @@ def make(file: ComposeFile, root: Path, environ: Mapping[str, str]) -> list[Comp
     """
     planner = _Planner(file, root, environ, _ports(file, environ))
     components = [planner.component(s) for s in file.services.values() if s.name not in LEFT_OUT]
-    _refuse_shared_ports(components)
+    _refuse_impossible_ports(components)
     return components
 
 
@@ -78,6 +89,8 @@ class _Planner:
             mounts=mounts,
             grace=service.grace,
             external=external or None,
+            beside=service.beside,
+            variable=service.port.variable if service.port else "",
         )
 
     def folder(self, mount: Mount) -> Path:
@@ -126,18 +139,23 @@ def _port(port: Port, base: int, environ: Mapping[str, str]) -> int:
 
 
 def _port_number(variable: str, value: str) -> int:
-    if value.isascii() and value.isdigit() and 0 < int(value) < 65536:
+    if value.isascii() and value.isdigit() and 0 < int(value) <= LAST_PORT:
         return int(value)
-    raise LabError(f"{variable} leads to port {value!r}, which is not a number from 1 to 65535: set another.")
+    raise LabError(
+        f"{variable} leads to port {value!r}, which is not a number from 1 to {LAST_PORT}: set another."
+    )
 
 
-def _refuse_shared_ports(components: list[Component]) -> None:
+def _refuse_impossible_ports(components: list[Component]) -> None:
     owners: dict[int, str] = {}
-    for component in (c for c in components if c.port is not None):
-        first = owners.setdefault(component.port or 0, component.name)
-        if first != component.name:
-            both = f"{first} and {component.name}"
-            raise LabError(f"Port {component.port} is given to both {both}: set one of their port variables.")
+    for name, port in ((c.name, port) for c in components for port in c.ports):
+        if port > LAST_PORT:
+            raise LabError(f"{name} would need port {port}: set LAB_PORT_BASE or its port variable lower.")
+        first = owners.setdefault(port, name)
+        if first != name:
+            raise LabError(
+                f"Port {port} is given to both {first} and {name}: set one of their port variables."
+            )
 
 
 def _local_path(value: str, mounts: Mapping[str, Path]) -> str:

@@ -13,10 +13,11 @@ __all__ = ["taken"]
 
 def taken(components: Iterable[Component]) -> list[str]:
     """Return one sentence for each port that a component needs and somebody else has."""
-    blocked = [c for c in components if c.port is not None and not _free(c.port)]
+    blocked = [(c, port) for c in components for port in c.ports if not _free(port)]
     return [
-        f"Port {c.port} ({c.name}) is taken by {_owner(c.port or 0)}: stop it or set LAB_PORT_BASE=9000."
-        for c in blocked
+        f"Port {port} ({c.name}) is taken by {_owner(port)}: stop it or set {c.variable}, "
+        "or LAB_PORT_BASE to move all ports."
+        for c, port in blocked
     ]
 
 

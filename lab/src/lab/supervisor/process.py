@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 
@@ -103,9 +104,9 @@ async def spawn(
 ) -> Child:
     """Start a process in a session of its own, its output appended to `log`.
 
-    Raises LabError where there is no such command.
+    Raises LabError where there is no such command, or the log cannot be written.
     """
-    with log.open("ab") as output:
+    with _opened(log) as output:
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -120,6 +121,15 @@ async def spawn(
             raise LabError(f"cannot start {command[0]!r}: {error.strerror or error}.") from None
     guard.add(process.pid, grace)
     return Child(process, guard)
+
+
+def _opened(log: Path) -> BinaryIO:
+    """Open a log for appending; somebody may have removed it, folder and all, while the lab runs."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab")
+    except OSError as error:
+        raise LabError(f"cannot write {log}: {error.strerror}.") from None
 
 
 def _created(pid: int) -> float | None:

@@ -64,8 +64,9 @@ async def _find(folder: Path) -> _Program:
     """Return the first of: PROMETHEUS, PATH, what was unpacked earlier, what can be unpacked now."""
     chosen = os.environ.get("PROMETHEUS")
     if chosen:
-        if await _runs(Path(chosen)):
-            return _Program(Path(chosen))
+        path = _absolute(chosen)
+        if await _runs(path):
+            return _Program(path)
         raise LabError(f"PROMETHEUS={chosen} does not run: set the path of a Prometheus, or unset it.")
     on_path = shutil.which("prometheus")
     if on_path and await _runs(Path(on_path)):
@@ -76,6 +77,11 @@ async def _find(folder: Path) -> _Program:
         if not await _runs(unpacked):
             raise Absent(ABSENT)
     return _Program(unpacked, folder / "package/usr/share/prometheus/web/")
+
+
+def _absolute(program: str) -> Path:
+    """The path of a program that will run in another folder than this one."""
+    return Path(shutil.which(program) or program).absolute()
 
 
 async def _unpack(folder: Path) -> None:
@@ -124,7 +130,7 @@ def _write_config(component: Component, components: Iterable[Component], folder:
     mount = component.mounts.get(_CONFIG_MOUNT)
     if mount is None or not (mount / "prometheus.yml").is_file():
         raise LabError(f"services.prometheus.volumes: no folder with a prometheus.yml is at {_CONFIG_MOUNT}.")
-    source = yaml.safe_load((mount / "prometheus.yml").read_text())
+    source = _source(mount / "prometheus.yml")
     addresses = {c.name: f"{HOST}:{c.port}" for c in components if c.port is not None}
     config, targets = local_config(source, addresses, mount, folder / "targets")
     (folder / "targets").mkdir(exist_ok=True)
@@ -133,6 +139,16 @@ def _write_config(component: Component, components: Iterable[Component], folder:
     path = folder / "prometheus.yml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path
+
+
+def _source(path: Path) -> dict[str, Any]:
+    try:
+        source = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LabError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(source, dict):
+        raise LabError(f"{path}: a mapping with scrape_configs is expected.")
+    return source
 
 
 def local_config(

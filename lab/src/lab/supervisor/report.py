@@ -1,6 +1,8 @@
 """Shows a lab getting ready: a live table on a terminal, else plain lines. Only the table imports Rich."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lab.supervisor.board import Report
@@ -14,9 +16,17 @@ __all__ = ["Plain", "Terminal", "chosen", "seconds", "table"]
 _ENDS = frozenset({"ready", "failed", "stopped"})
 
 
-def chosen() -> Report:
-    """Return the report that suits standard output."""
-    return Terminal() if sys.stdout.isatty() else Plain()
+@contextmanager
+def chosen() -> Iterator[Report]:
+    """Yield the report that suits standard output; in the end, whichever, a terminal has its cursor again."""
+    if not sys.stdout.isatty():
+        yield Plain()
+        return
+    shown = Terminal()
+    try:
+        yield shown
+    finally:
+        shown.close()
 
 
 def seconds(component: ComponentState) -> str:
@@ -64,6 +74,10 @@ class Terminal(Plain):
             self._live.update(table(state), refresh=True)
         elif state.status != self._status:
             self._conclude(state)
+
+    def close(self) -> None:
+        """Leave the table as it is; it does not change any more."""
+        self._live.stop()
 
     def _conclude(self, state: LabState) -> None:
         self._status = state.status

@@ -32,11 +32,14 @@ def read_plan(file: Path, environ: Mapping[str, str]) -> list[Component]:
         text = file.read_text()
     except OSError as error:
         raise LabError(f"{file}: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise LabError(f"{file}: byte {error.start} is no UTF-8: save the file as UTF-8.") from None
     return plan.make(read(text, environ, str(file)), file.resolve().parent, environ)
 
 
 def supervise(file: Path, home: Home, report: Report, timing: Timing | None = None) -> int:
-    """Run the lab until SIGINT, SIGTERM or SIGHUP; return 0, or 1 when a component cannot be got ready.
+    """Run the lab until SIGINT, SIGTERM or, unless nohup runs it, SIGHUP; return 0, or 1 when a component
+    cannot be got ready.
 
     Raises Taken where a lab runs already, LabError where nothing could be started. In every case, no
     process is left behind.
@@ -66,9 +69,10 @@ class _Lab:
 
     async def run(self, components: Sequence[Component], environ: dict[str, str]) -> int:
         state = _first_state(components)
-        for component in components:
-            logs.begin(self._home.log(component.name))
-        board = Board(state, self._home, self._report)
+        with self._home.refusals_told():
+            for component in components:
+                logs.begin(self._home.log(component.name))
+            board = Board(state, self._home, self._report)
         self._listen()
         async with Guard.running() as guard:
             inherited = _environment(environ) | {control.MARK: state.run}
@@ -81,8 +85,10 @@ class _Lab:
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signalled)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # else: nohup lab up
+            loop.add_signal_handler(signal.SIGHUP, self._signalled)
 
     def _signalled(self) -> None:
         """The first signal ends everything in order, the second at once."""
@@ -119,11 +125,12 @@ class _Lab:
         await supervised.run()
 
     async def _prepare(self, component: Component) -> Component:
-        if component.name == "prometheus":
-            everything = [s.component for s in self._supervised.values()]
-            return await prometheus.prepare(component, everything, self._home)
-        if component.name == "redis" and not component.external:
-            return redis.prepare(component, self._home)
+        with self._home.refusals_told():
+            if component.name == "prometheus":
+                everything = [s.component for s in self._supervised.values()]
+                return await prometheus.prepare(component, everything, self._home)
+            if component.name == "redis" and not component.external:
+                return redis.prepare(component, self._home)
         return component
 
     async def _announce(self, board: Board) -> None:

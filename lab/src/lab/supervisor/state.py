@@ -77,9 +77,10 @@ class LabState:
 
     @classmethod
     def from_json(cls, text: str) -> "LabState":
+        """Raises ValueError, KeyError, TypeError or AttributeError for what `to_json` did not write."""
         values = json.loads(text)
         if values.pop("version", None) != VERSION:
-            raise LabError(".lab/state.json was written by another version of the lab: end that lab first.")
+            raise ValueError("another version")
         parts = {name: ComponentState(**part) for name, part in values.pop("components").items()}
         return cls(**values, components=parts)
 
@@ -112,11 +113,30 @@ class Home:
         os.replace(draft, self.state)
 
     def load(self) -> LabState | None:
-        """Return the last state saved, whoever saved it, or None."""
+        """Return the last state saved, whoever saved it, or None. Raises LabError for one that is damaged."""
         try:
-            return LabState.from_json(self.state.read_text())
+            with self.refusals_told():
+                return LabState.from_json(self.state.read_text())
         except FileNotFoundError:
             return None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise LabError(
+                f"{self.state} is damaged, or was written by another version of the lab: "
+                "end that lab with its own `lab down`; if none runs, delete the file."
+            ) from None
+
+    @contextmanager
+    def refusals_told(self) -> Iterator[None]:
+        """While the block runs, what the file system refuses becomes a LabError; a missing file does not."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise LabError(
+                f"{error.filename or self.folder}: {error.strerror}. What the lab keeps is in {self.folder}: "
+                "that has to be a folder of yours, on a disk with room."
+            ) from None
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -124,8 +144,10 @@ class Home:
 
         Patient for a moment, for `locked` holds it for an instant.
         """
-        self.logs.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as file:
+        with self.refusals_told():
+            self.logs.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / "lock").open("w")
+        with file:
             deadline = time.monotonic() + _LOCK_PATIENCE
             while not _try_lock(file):
                 if time.monotonic() > deadline:
@@ -136,7 +158,7 @@ class Home:
     def locked(self) -> bool:
         """Whether a supervisor lives now."""
         try:
-            with (self.folder / "lock").open() as file:
+            with self.refusals_told(), (self.folder / "lock").open() as file:
                 return not _try_lock(file)
         except FileNotFoundError:
             return False

@@ -4,10 +4,9 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TextIO
 
 from lab import LabError
 from lab.supervisor import control, logs, probe
@@ -95,10 +94,13 @@ def print_logs(home: Home, name: str | None, count: int, follow: bool) -> None:
     Raises LabError for a component that has no log.
     """
     files = {path.stem: path for path in sorted(home.logs.glob("*.log"))}
+    if not files:
+        raise LabError("There are no logs here yet: `lab up` writes them.")
     if name is not None and name not in files:
-        raise LabError(f"There is no log of {name!r}; there are: {', '.join(files) or 'none'}.")
+        raise LabError(f"There is no log of {name!r}; there are: {', '.join(files)}.")
     chosen = {name: files[name]} if name is not None else files
-    prefixes = {key: "" if name is not None else f"{key:<12} | " for key in chosen}
+    width = max(12, *map(len, chosen))
+    prefixes = {key: "" if name is not None else f"{key:<{width}} | " for key in chosen}
     for key, path in chosen.items():
         for line in logs.tail(path, count):
             print(prefixes[key] + line)
@@ -108,12 +110,9 @@ def print_logs(home: Home, name: str | None, count: int, follow: bool) -> None:
 
 def _follow(paths: Mapping[str, Path], prefixes: Mapping[str, str]) -> None:
     with ExitStack() as stack:
-        files: dict[str, TextIO] = {}
-        for key, path in paths.items():
-            files[key] = stack.enter_context(path.open(errors="replace"))
-            files[key].seek(0, 2)
+        followed = {key: stack.enter_context(closing(logs.Follower(path))) for key, path in paths.items()}
         while True:
-            for key, file in files.items():
-                for line in logs.new_lines(file):
+            for key, log in followed.items():
+                for line in log.new_lines():
                     print(prefixes[key] + line, flush=True)
             time.sleep(_POLL_SECONDS)
