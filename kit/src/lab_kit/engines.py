@@ -137,7 +137,8 @@ class EngineHost[E]:
         with suppress(TimeoutError):  # an engine that hangs in a call is to be left, too
             async with asyncio.timeout(deadline + PATIENCE_SECONDS), self._changed:
                 await self._changed.wait_for(lambda: not self._users)
-        unfinished = await self._take_back(deadline)
+        if (unfinished := await self._drain(self.engine, deadline)) is None:
+            unfinished = await self._unfinished()
         try:
             await _call(successor, "start", unfinished, START_SECONDS)
         except Exception as error:
@@ -148,19 +149,10 @@ class EngineHost[E]:
 
     async def _go_back(self, failed: str, successor: E, unfinished: Sequence[Any]) -> None:
         """End what the failed one has begun, so that nobody else works at the same jobs."""
-        with suppress(Exception):
-            await self._drain(successor, 0.0)
+        await self._drain(successor, 0.0)
         self.name = "reference" if failed == self.name else self.name
         self._engine = self._build(self.name)
         await _call(self._engine, "start", unfinished, START_SECONDS)
-
-    async def _take_back(self, deadline: float) -> Sequence[Any]:
-        """The jobs of the engine that goes; if it cannot say which, what was accepted durably."""
-        try:
-            return list(await self._drain(self.engine, deadline))
-        except Exception:
-            log.exception("the engine did not stop properly", engine=self.name)
-            return await self._unfinished()
 
     async def stop(self, deadline: float) -> None:
         """Stop the last engine, once; what is unfinished is for another life."""
@@ -169,10 +161,7 @@ class EngineHost[E]:
         self.draining = True
         async with self._changed:
             await self._changed.wait_for(lambda: not self._switching)
-        try:
-            await self._drain(self.engine, deadline)
-        except Exception:
-            log.exception("the engine did not stop properly", engine=self.name)
+        await self._drain(self.engine, deadline)
 
     def _build(self, name: str) -> E:
         try:
@@ -182,8 +171,14 @@ class EngineHost[E]:
         except Exception as error:
             raise EngineUnavailable(_shown(error)) from error
 
-    async def _drain(self, engine: E, deadline: float) -> Sequence[Any]:
-        return cast(Sequence[Any], await _call(engine, "stop", deadline, deadline + PATIENCE_SECONDS))
+    async def _drain(self, engine: E, deadline: float) -> Sequence[Any] | None:
+        """The jobs of an engine that goes; None if it cannot say which."""
+        try:
+            jobs = await _call(engine, "stop", deadline, deadline + PATIENCE_SECONDS)
+            return list(cast(Sequence[Any], jobs))
+        except Exception:
+            log.exception("the engine did not stop properly", engine=type(engine).__module__)
+            return None
 
 
 async def _call(engine: object, method: str, argument: object, seconds: float | None = None) -> object:
