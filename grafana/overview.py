@@ -29,7 +29,7 @@ def _now() -> list[Panel]:
             "Services",
             "Who answers to being scraped: a service that is down shows here before its users complain.",
             "short",
-            (Query("min by (service) (up)"),),
+            (Query("service:up:min"),),
             kind="stat",
             width=9,
             words={"0": "down", "1": "up"},
@@ -59,7 +59,7 @@ def _now() -> list[Panel]:
             "Faults on",
             "How many faults are switched on now: before you look for a bug, look here.",
             "short",
-            "count(lab_fault > 0) or vector(0)",
+            "count(count by (service, fault) (lab_fault > 0)) or vector(0)",
             {1: "red"},
         ),
         _number(

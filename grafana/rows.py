@@ -7,6 +7,8 @@ ASKED = 'route!~"/(health|ready|metrics|lab/.*)"'
 """Requests of somebody: not of probes, scrapes and the lab's own switches."""
 ANSWERED = 'route!~"/(health|ready|metrics|lab/.*)|.*/events"'
 """The same, without streams of events, which last as long as what they tell of."""
+SHARED = "lab:.*|frontier"
+"""Queues in Redis, of which every replica tells the same."""
 
 
 def of(service: str) -> str:
@@ -107,12 +109,13 @@ def _busy(service: str) -> Panel:
 
 
 def _queues(service: str) -> Panel:
-    labels = f'service="{service}", engine=~"$engine|"'
+    depth = f'lab_queue_depth{{service="{service}", engine=~"$engine|"'
+    shared = f'max by (engine, queue) ({depth}, queue=~"{SHARED}"}})'
     return Panel(
         "Queue depth",
         "What waits, in pools and streams: a line that climbs under steady load never comes down by itself.",
         "short",
-        (Query(f"sum by (engine, queue) (lab_queue_depth{{{labels}}})", "{{engine}} {{queue}}"),),
+        (Query(f"{shared} or sum by (engine, queue) ({depth}}})", "{{engine}} {{queue}}"),),
         decimals=0,
     )
 

@@ -186,7 +186,7 @@ def _senders() -> list[Panel]:
             "Entries not acknowledged yet, and those that a consumer has: with a full queue Redis holds the rest.",
             "short",
             (
-                Query('sum(lab_queue_depth{service="log-pipeline", queue="lab:logs"})', "lab:logs"),
+                Query('max(lab_queue_depth{service="log-pipeline", queue="lab:logs"})', "lab:logs"),
                 Query(f"sum by (consumer) (log_pipeline_redis_in_hand{{{ANY}}})", "in hand: {{consumer}}"),
             ),
             decimals=0,

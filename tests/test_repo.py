@@ -33,7 +33,7 @@ SOURCES = sorted(
     for tree in ("kit/src", "lab/src", "services", "grafana", "docker", "tests", ".ci")
     for path in (ROOT / tree).rglob("*.py")
 )
-LONGEST_FILE, LONGEST_MAIN, LARGEST_KIT = 300, 30, 1260
+LONGEST_FILE, LONGEST_MAIN, LARGEST_KIT = 300, 30, 1275
 
 
 def module_of(service: Path) -> Path:

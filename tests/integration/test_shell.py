@@ -291,6 +291,7 @@ def test_every_error_is_a_problem(sample: Sample) -> None:
         got, problem = sample.ask(method, path)
         assert (got, problem["status"], bool(problem["title"])) == (status, status, True)
     assert sample.ask("GET", "/v1/refuse")[1]["detail"] == "not on a Sunday"
+    assert urllib3.request("POST", f"{sample.url}/health").headers["allow"] == "GET"
 
 
 def test_the_api_describes_itself(sample: Sample) -> None:

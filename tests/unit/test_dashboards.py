@@ -145,11 +145,20 @@ def test_every_metric_asked_for_is_explained(board: Json) -> None:
         name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
         for expr in expressions(board)
         for name in re.findall(
-            r"\b(?:[a-z_]+:)?(?:lab|process|origin|downloader|log_pipeline)_[a-z_]+(?::\w+)?", expr
+            r"\b(?:[a-z_]+:)?(?:lab|process|origin|downloader|log_pipeline|chat|primes|scraper)_[a-z_]+(?::\w+)?",
+            expr,
         )
     }
     assert names
     assert {name for name in names if f"`{name}`" not in explained} == set()
+
+
+def test_what_every_replica_tells_is_not_added_up(board: Json) -> None:
+    for expr in expressions(board):
+        if re.search("scraper_(frontier_urls|crawls)|lab:logs", expr):
+            assert expr.startswith("max"), expr
+        if "lab_queue_depth{" in expr:
+            assert expr.startswith("max by (engine, queue)") or "lab:logs" in expr, expr
 
 
 def test_what_needs_a_fault_exists() -> None:

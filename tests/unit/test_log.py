@@ -90,3 +90,19 @@ def test_without_a_url_nothing_is_sent_nor_counted() -> None:
         sender.offer("{}")
     sender.close()
     assert (sender.sent, sender.dropped) == (0, 0)
+
+
+class Mute:
+    """What cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize("value", [{("a", 1): 2}, Mute(), {1: Mute()}])
+def test_what_cannot_be_written_costs_no_line(value: object, capsys: pytest.CaptureFixture[str]) -> None:
+    configure("downloader")
+    structlog.get_logger("engine").error("lost a file", value=value, trace="t1")
+    [line] = lines(capsys)
+    assert (line["event"], line["level"], line["trace"]) == ("lost a file", "error", "t1")
+    assert line["unwritable"]

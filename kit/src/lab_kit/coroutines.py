@@ -105,7 +105,7 @@ class _MeasuredTasks:
         self._running = 0
         for gauge in (metrics.in_flight, metrics.busy):
             gauge.set_function(lambda: self._running)
-        metrics.idle.set_function(lambda: workers - self._running)
+        metrics.idle.set_function(lambda: max(0, workers - self._running))
         self._free: dict[str, list[int]] = {}
         self._used: dict[str, int] = {}
 

@@ -8,13 +8,15 @@ import inspect
 import tomllib
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import structlog
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS, START_SECONDS = 5.0, 15.0
 MINE = "mine_"  # what the names of learners' modules begin with
 log = structlog.get_logger(__name__)
 
@@ -73,21 +75,19 @@ async def _no_jobs() -> Sequence[Any]:
 
 
 class EngineHost[E]:
-    """Owns the running engine. `use` and `switch` wait for each other.
+    """Owns the running engine. `use` and `switch` wait for each other. `coming` is the one being switched to.
 
     `build(name)` makes a new engine; `unfinished` reads from a durable place the jobs that have not ended.
     """
 
     def __init__(
-        self,
-        build: Callable[[str], E],
-        name: str = "reference",
+        self, build: Callable[[str], E], name: str = "reference",
         unfinished: Callable[[], Awaitable[Sequence[Any]]] = _no_jobs,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._construct, self.name, self._unfinished = build, name, unfinished
         self._engine: E | None = None
-        self._users = 0
-        self.draining = False
+        self._users, self.coming = set[object](), name
+        self._switching = self.draining = False
         self._changed = asyncio.Condition()
 
     @property
@@ -103,53 +103,56 @@ class EngineHost[E]:
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[E]:
-        """The running engine, which is not switched away while the block runs."""
+        """The running engine, which is not switched away while the block runs, unless that takes too long."""
+        user = object()
         async with self._changed:
-            await self._changed.wait_for(lambda: self._users >= 0)
-            self._users += 1
+            await self._changed.wait_for(lambda: not self._switching)
+            self._users.add(user)
         try:
             yield self.engine
         finally:
             async with self._changed:
-                self._users -= 1
+                self._users.discard(user)
                 self._changed.notify_all()
 
     async def switch(self, name: str, deadline: float) -> int:
         """Drain the old engine and hand its unfinished jobs to a new one; returns how many those were.
 
-        Raises `EngineUnavailable`, with the old engine at work again, when the new one cannot start.
+        Raises `EngineUnavailable` when the new one cannot start. Then the old one is at work again, or, where
+        the new one is another version of it, the reference.
         """
         async with self._changed:
-            await self._changed.wait_for(lambda: self._users == 0)
+            await self._changed.wait_for(lambda: not self._switching)
             if self.draining:
                 raise EngineUnavailable("the service is stopping: no other engine starts now")
-            successor = self._build(name)
-            self._users = -1
+            self._switching, self.coming = True, name
         try:
-            return await self._replace(name, successor, deadline)
+            return await self._replace(name, self._build(name), deadline)
         finally:
             async with self._changed:
-                self._users = 0
+                self._switching, self.coming = False, self.name
                 self._changed.notify_all()
 
     async def _replace(self, name: str, successor: E, deadline: float) -> int:
-        unfinished = await self._take_back(deadline)
+        with suppress(TimeoutError):  # an engine that hangs in a call is to be left, too
+            async with asyncio.timeout(deadline + PATIENCE_SECONDS), self._changed:
+                await self._changed.wait_for(lambda: not self._users)
+        if (unfinished := await self._drain(self.engine, deadline)) is None:
+            unfinished = await self._unfinished()
         try:
-            await _call(successor, "start", unfinished)
+            await _call(successor, "start", unfinished, START_SECONDS)
         except Exception as error:
-            self._engine = self._build(self.name)
-            await _call(self._engine, "start", unfinished)
+            await self._go_back(name, successor, unfinished)
             raise EngineUnavailable(_shown(error)) from error
         self._engine, self.name = successor, name
         return len(unfinished)
 
-    async def _take_back(self, deadline: float) -> Sequence[Any]:
-        """The jobs of the engine that goes; if it cannot say which, what was accepted durably."""
-        try:
-            return list(await self._drain(deadline))
-        except Exception:
-            log.exception("the engine did not stop properly", engine=self.name)
-            return await self._unfinished()
+    async def _go_back(self, failed: str, successor: E, unfinished: Sequence[Any]) -> None:
+        """End what the failed one has begun, so that nobody else works at the same jobs."""
+        await self._drain(successor, 0.0)
+        self.name = "reference" if failed == self.name else self.name
+        self._engine = self._build(self.name)
+        await _call(self._engine, "start", unfinished, START_SECONDS)
 
     async def stop(self, deadline: float) -> None:
         """Stop the last engine, once; what is unfinished is for another life."""
@@ -157,11 +160,8 @@ class EngineHost[E]:
             return
         self.draining = True
         async with self._changed:
-            await self._changed.wait_for(lambda: self._users >= 0)
-        try:
-            await self._drain(deadline)
-        except Exception:
-            log.exception("the engine did not stop properly", engine=self.name)
+            await self._changed.wait_for(lambda: not self._switching)
+        await self._drain(self.engine, deadline)
 
     def _build(self, name: str) -> E:
         try:
@@ -171,13 +171,28 @@ class EngineHost[E]:
         except Exception as error:
             raise EngineUnavailable(_shown(error)) from error
 
-    async def _drain(self, deadline: float) -> Sequence[Any]:
-        async with asyncio.timeout(deadline + PATIENCE_SECONDS):
-            return cast(Sequence[Any], await _call(self.engine, "stop", deadline))
+    async def _drain(self, engine: E, deadline: float) -> Sequence[Any] | None:
+        """The jobs of an engine that goes; None if it cannot say which."""
+        try:
+            jobs = await _call(engine, "stop", deadline, deadline + PATIENCE_SECONDS)
+            return list(cast(Sequence[Any], jobs))
+        except Exception:
+            log.exception("the engine did not stop properly", engine=type(engine).__module__)
+            return None
 
 
-async def _call(engine: object, method: str, argument: object) -> object:
-    bound = getattr(engine, method)
-    if inspect.iscoroutinefunction(bound):
-        return await bound(argument)
-    return await asyncio.to_thread(bound, argument)
+async def _call(engine: object, method: str, argument: object, seconds: float | None = None) -> object:
+    """What the method returns. Whatever the engine raises is an Exception; a cancellation is the caller's.
+
+    Each has a thread of its own, if it is no coroutine: one that hangs takes no worker from others.
+    """
+    bound, apart = getattr(engine, method), asyncio.get_running_loop().run_in_executor
+    called = bound if inspect.iscoroutinefunction(bound) else partial(apart, ThreadPoolExecutor(1), bound)
+    try:
+        async with asyncio.timeout(seconds):
+            return await called(argument)
+    except (asyncio.CancelledError, SystemExit, TimeoutError) as error:
+        if (me := asyncio.current_task()) and me.cancelling():
+            raise
+        ended = RuntimeError(f"`{method}` of the engine ended with {error!r}; it has {seconds} s")
+        raise ended.with_traceback(error.__traceback__) from None

@@ -53,15 +53,10 @@ class Faults:
     def describe(self) -> dict[str, dict[str, object]]:
         """Every fault with its unit, range, magnitude and how often it fired."""
         return {
-            name: {
-                "magnitude": self.magnitude(name),
-                "unit": fault.unit,
-                "maximum": fault.maximum,
-                "description": fault.description,
-                "fired": self._fired[name],
-            }
+            name: {"magnitude": self.magnitude(name), "unit": fault.unit, "maximum": fault.maximum,
+                   "description": fault.description, "fired": self._fired[name]}
             for name, fault in self._known.items()
-        }
+        }  # fmt: skip
 
     def _count(self, name: str, fired: bool) -> bool:
         if fired:
@@ -73,8 +68,7 @@ class Faults:
         if name not in self._known:
             near = difflib.get_close_matches(name, self._known, n=1, cutoff=0.4) or sorted(self._known)
             raise UnknownFault(f"no fault {name!r} here; did you mean {' or '.join(map(repr, near))}?")
-        if not 0 <= magnitude <= self._known[name].maximum:
-            limit = self._known[name].maximum
-            raise UnknownFault(
-                f"{name} = {magnitude:g} is out of range: 0 to {limit:g} {self._known[name].unit}"
-            )
+        fault = self._known[name]
+        if not 0 <= magnitude <= fault.maximum:
+            allowed = f"0 to {fault.maximum:g} {fault.unit}"
+            raise UnknownFault(f"{name} = {magnitude:g} is out of range: {allowed}")

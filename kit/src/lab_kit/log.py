@@ -124,13 +124,18 @@ def configure(
     """Make structlog and the standard library's logging write the same JSON lines; close the result at exit.
 
     A line has `ts` (ISO 8601, UTC), `level`, `service`, `logger`, `event`, what structlog's contextvars hold
-    (`trace`) and the caller's own keys. With a `redis_url` each also goes to `stream`.
+    (`trace`) and the caller's own keys; if one of them has no JSON, only texts. With a `redis_url` each also
+    goes to `stream`.
     """
     sender = Sender(service, redis_url, stream)
     to_json = structlog.processors.JSONRenderer()
 
     def render(logger: WrappedLogger, name: str, event: EventDict) -> str:
-        line = str(to_json(logger, name, event))
+        try:
+            line = str(to_json(logger, name, event))
+        except Exception as error:  # a key that is no text, a circle, a `repr` that raises
+            texts = {key: value for key, value in event.items() if isinstance(value, str)}
+            line = str(to_json(logger, name, {**texts, "unwritable": str(error)}))
         sender.offer(line)
         return line
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
+from typing import Any
 
 import psutil
 import structlog
@@ -32,8 +32,6 @@ from lab_kit.timeline import Timeline
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the client does not annotate it
 
 log = structlog.get_logger(__name__)
-P = ParamSpec("P")
-T = TypeVar("T")
 OUTCOMES = ("done", "failed", "cancelled")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 SHORT = (0.00001, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1)
@@ -43,7 +41,7 @@ class Metrics:
     """The common metrics of one service, in a registry of their own (`registry`)."""
 
     def __init__(self, service: str) -> None:
-        self.service, self.registry = service, CollectorRegistry()
+        self.service, self.registry, self._names = service, CollectorRegistry(), set[str]()
         ProcessCollector(registry=self.registry)
         self.registry.register(GC_COLLECTOR)
         self.requests = self.counter("lab_requests", "HTTP requests", "route", "code")
@@ -55,7 +53,6 @@ class Metrics:
         self.workers = self.gauge("lab_workers", "Workers of the engine's pools", "state")
         self.lock_wait = self.histogram("lab_lock_wait_seconds", "Waits for contended locks", SHORT, "lock")
         self.loop_lag = self.histogram("lab_loop_lag_seconds", "How late the event loop runs", SHORT)
-        self.engine_info = self.gauge("lab_engine_info", "1 for the engine that runs")
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, ("service", "engine", *labels), registry=self.registry)
@@ -66,6 +63,12 @@ class Metrics:
     def histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         labelled = ("service", "engine", *labels)
         return Histogram(name, text, labelled, buckets=buckets, registry=self.registry)
+
+    def bounded(self, name: str) -> str:
+        """`name` as a label: an engine may give each lock another, and beyond fifty they are `others`."""
+        if len(self._names) < 50:
+            self._names.add(name)
+        return name if name in self._names else "others"
 
     def of(self, engine: str, timeline: Timeline) -> "EngineMetrics":
         """The instruments of one engine's ports; its label sets start at zero."""
@@ -136,7 +139,8 @@ class EngineMetrics:
 
     def executor(self, name: str, workers: int) -> Executor:
         """The executor port: a thread pool whose tasks, waits and workers are counted."""
-        return _MeasuredPool(name, workers, self, self._metrics.queue_depth.labels(*self._labels, name))
+        depth = self._metrics.queue_depth.labels(*self._labels, self._metrics.bounded(name))
+        return _MeasuredPool(name, workers, self, depth)
 
     def lock(self, name: str) -> "_MeasuredLock":
         """The lock port: a lock that observes how long a contended `acquire` waited."""
@@ -144,7 +148,7 @@ class EngineMetrics:
 
     def waited(self, name: str) -> Histogram:
         """Where waits for the lock `name` are observed."""
-        return self._metrics.lock_wait.labels(*self._labels, name)
+        return self._metrics.lock_wait.labels(*self._labels, self._metrics.bounded(name))
 
 
 class _MeasuredPool(ThreadPoolExecutor):
@@ -154,7 +158,7 @@ class _MeasuredPool(ThreadPoolExecutor):
         metrics.idle.inc(workers)
         depth.set(0)
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         queued = time.time()
         self._depth.inc()
 
@@ -164,11 +168,20 @@ class _MeasuredPool(ThreadPoolExecutor):
             self._metrics.timeline.add(self._name, "", "wait", queued)
             return self._run(lambda: fn(*args, **kwargs))
 
-        future = super().submit(measured)
-        future.add_done_callback(lambda ended: self._depth.dec() if ended.cancelled() else None)
+        try:
+            future = super().submit(measured)
+        except RuntimeError:
+            self._depth.dec()
+            raise
+        future.add_done_callback(self._ended)
         return future
 
-    def _run(self, task: Callable[[], T]) -> T:
+    def _ended(self, future: Future[Any]) -> None:
+        if future.cancelled():
+            self._depth.dec()
+            self._metrics.outcomes["cancelled"].inc()
+
+    def _run[T](self, task: Callable[[], T]) -> T:
         metrics, start, outcome = self._metrics, time.time(), "failed"
         metrics.began()
         try:
@@ -180,9 +193,9 @@ class _MeasuredPool(ThreadPoolExecutor):
             metrics.timeline.add(self._name, "", "run", start)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait, cancel_futures=cancel_futures)
         self._metrics.idle.dec(self._size)
         self._size = 0
-        super().shutdown(wait, cancel_futures=cancel_futures)
 
 
 class _MeasuredLock:
@@ -208,7 +221,7 @@ class _MeasuredLock:
 
 
 class ProcessFacts(Collector):
-    """Threads, context switches and fault magnitudes, read at each scrape."""
+    """The engine that runs, threads, context switches and fault magnitudes, read at each scrape."""
 
     def __init__(self, service: str, engine: Callable[[], str], faults: Faults) -> None:
         self._service, self._engine, self._faults = service, engine, faults
@@ -224,4 +237,6 @@ class ProcessFacts(Collector):
         faults = GaugeMetricFamily("lab_fault", "Magnitude of a fault", labels=(*names, "fault"))
         for name in self._faults.describe():
             faults.add_metric((*here, name), self._faults.magnitude(name))
-        yield from (switches, threads, faults)
+        info = GaugeMetricFamily("lab_engine_info", "1 for the engine that runs", labels=names)
+        info.add_metric(here, 1)
+        yield from (switches, threads, faults, info)

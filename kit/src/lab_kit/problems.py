@@ -11,10 +11,12 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 
-def problem(status: int, detail: str, **extra: object) -> JSONResponse:
+def problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, **extra: object
+) -> JSONResponse:
     """A problem document; `detail` says what was wrong, with which value, and what to do."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse({**body, **extra}, status, media_type="application/problem+json")
+    return JSONResponse({**body, **extra}, status, headers, media_type="application/problem+json")
 
 
 def install_problems(app: FastAPI, statuses: Mapping[type[Exception], int]) -> None:
@@ -44,7 +46,7 @@ async def _bug(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, error.detail)
+    return problem(error.status_code, error.detail, error.headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -76,8 +76,7 @@ def create_app(service: Service, failed: Callable[[BaseException], object] = _no
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         await service.host.start()
-        _show_engine(service)
-        watchdog = Watchdog(lambda: service.host.name == "mine", start_again)
+        watchdog = Watchdog(lambda: "mine" in (service.host.name, service.host.coming), start_again)
         background = watchdog.run(), service.metrics.watch_loop(lambda: service.host.name)
         running = [asyncio.create_task(task) for task in (*background, *(task() for task in service.tasks))]
         for task in running:
@@ -155,7 +154,6 @@ def _common_routes(service: Service, failures: Sequence[BaseException]) -> APIRo
         nonlocal reason
         handed_over = await service.host.switch(wanted.engine, service.settings.lab_grace)
         reason = ""
-        _show_engine(service)
         return {"engine": service.host.name, "handed_over": handed_over}
 
     @routes.get("/lab/faults", tags=["lab"])
@@ -192,11 +190,6 @@ async def _answers(ask: Callable[[], Awaitable[object]]) -> bool:
     except Exception:
         return False
     return True
-
-
-def _show_engine(service: Service) -> None:
-    service.metrics.engine_info.clear()
-    service.metrics.engine_info.labels(service.name, service.host.name).set(1)
 
 
 class _Measured:

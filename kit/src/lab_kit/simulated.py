@@ -5,10 +5,7 @@ import itertools
 import random
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import Any, ParamSpec, TypeVar
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from typing import Any
 
 
 class SimulatedClock:
@@ -77,7 +74,7 @@ class SimulatedExecutor(Executor):
         self.workers = workers
         self.tasks: list[tuple[Future[Any], Callable[[], Any]]] = []
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()
         self.tasks.append((future, lambda: fn(*args, **kwargs)))
         return future

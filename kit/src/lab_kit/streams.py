@@ -11,7 +11,7 @@ import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, RedisError, ResponseError
+from redis.exceptions import ConnectionError, OutOfMemoryError, RedisError, ResponseError, TimeoutError
 
 from lab_kit.messages import BadMessage, Message
 
@@ -27,6 +27,10 @@ class StreamFull(Exception):
 
 class Reject(Exception):
     """Raised by a handler: this message can never succeed, bury it now."""
+
+
+class Later(Exception):
+    """Raised by a handler that has no room now: the message stays in hand and is handed to it again, uncounted."""
 
 
 class Lag(NamedTuple):
@@ -52,14 +56,13 @@ class ConsumerStats:
 
 def connect(url: str, most: int = 0) -> Redis:
     """A client for which a dead Redis fails in 1.5 s; one retry at once hides a connection that went stale.
-
     So a write may happen twice. Timeouts are not retried; a command must not BLOCK for longer than they last.
     Who finds `most` connections in use waits for one. Without a number it fails at a hundred.
     """
-    retry = Retry(NoBackoff(), 1, (ConnectionError,))
     options: dict[str, Any] = {
         "decode_responses": True, "encoding_errors": "backslashreplace", "socket_timeout": SOCKET_TIMEOUT,
-        "socket_connect_timeout": 1, "health_check_interval": 30, "retry": retry,
+        "socket_connect_timeout": 1, "health_check_interval": 30,
+        "retry": Retry(NoBackoff(), 1, (ConnectionError,)),
     }  # fmt: skip
     if most:
         return Redis.from_pool(BlockingConnectionPool.from_url(url, max_connections=most, **options))
@@ -68,7 +71,6 @@ def connect(url: str, most: int = 0) -> Redis:
 
 async def publish(redis: Redis, stream: str, message: Message, maxlen: int = 10_000) -> str:
     """Append `message`; returns the entry's id. However many publish, there are at most `maxlen` entries.
-
     Room is made by dropping what every group has acknowledged, never what is pending or not delivered yet: if
     that is all there is, StreamFull. So the oldest unfinished message pins all that came after it. A stream
     that has no group keeps the newest.
@@ -106,12 +108,11 @@ async def lag(redis: Redis, stream: str, group: str) -> Lag:
 
 class Consumer:
     """Hands each message of `stream` to `handler`, at most `prefetch` at once, and acks it afterwards.
-
     Consumers share a group. While a handler runs its lease is renewed: nobody else takes the message unless
     this process is dead, or blocks its loop, for `min_idle` seconds. What was not acknowledged (a death, or
     the handler raised) is delivered again, to anyone. What was delivered `max_deliveries` times, cannot be
-    read, or is Rejected goes to `dead_letter`, a stream that keeps about the last 10,000. Any await may be
-    cancelled: a message is either acknowledged or still pending. While Redis is away the consumer waits.
+    read, or is Rejected goes to `dead_letter`, which keeps some 10,000. What waits, for Redis or for `Later`,
+    counts as no delivery. Any await may be cancelled: a message is either acknowledged or still pending.
     """
 
     def __init__(
@@ -214,7 +215,7 @@ class Consumer:
                 raise Reject(f"not acknowledged after {self._max_deliveries} deliveries")
             message = Message.decode(fields.get(FIELD, ""))
             structlog.contextvars.bind_contextvars(trace=message.trace, message=message.id)  # this task's own
-            await self._handler(message)
+            await self._when_there_is_room(message)
         except (Reject, BadMessage) as error:
             await self._bury(entry, fields, error, deliveries)
         except (Exception, asyncio.CancelledError) as error:
@@ -224,6 +225,14 @@ class Consumer:
         else:
             acked = await self._ask(lambda: self._redis.xack(self._stream, self._group, entry))
             self._counts["acked"] += acked
+
+    async def _when_there_is_room(self, message: Message) -> None:
+        while True:
+            try:
+                return await self._handler(message)
+            except (Later, ConnectionError, TimeoutError, OutOfMemoryError) as error:
+                self._last_error = repr(error)
+                await asyncio.sleep(self._block * random.uniform(0.5, 1))
 
     async def _bury(self, entry: str, fields: dict[str, str], why: Exception, deliveries: int) -> None:
         tried = str(min(deliveries, self._max_deliveries))

@@ -18,15 +18,9 @@ class Visitor(Protocol):
     random: Random
 
     def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        name: str = "",
-        body: object = None,
-        host: str = "",
+        self, method: str, path: str, *, name: str = "", body: object = None, host: str = "",
         allow: tuple[int, ...] = (),
-    ) -> tuple[int, Any]:
+    ) -> tuple[int, Any]:  # fmt: skip
         """Send a request; return the status and the body, decoded if it is JSON, else as text.
 
         `name` stands for `path` in the statistics, `body` is sent as JSON, `host` replaces the Host field.

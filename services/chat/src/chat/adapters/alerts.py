@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from chat.adapters.log import RoomLog, Unavailable, append
 from chat.core import events
 from lab_kit.messages import Message, read_body
-from lab_kit.streams import Reject
+from lab_kit.streams import Later, Reject
 
 __all__ = ["ALERTS", "GROUP", "ROOM", "Alerts"]
 
@@ -35,7 +35,7 @@ class Alerts:
         self._log, self._now = log, now
 
     async def handle(self, message: Message) -> None:
-        """Returns when it is in the room's log; raises `Reject` for what is no alert."""
+        """Returns when it is in the log. Raises `Reject` for what is no alert, `Later` if there is no room."""
         if message.type != "alert.raised":
             raise Reject(f"{message.type!r} is no alert")
         alert = read_body(message, Raised).alert
@@ -43,4 +43,4 @@ class Alerts:
         try:
             await append(self._log, events.message(ROOM, SPEAKER, message.id, self._now(), text))
         except Unavailable as error:
-            raise ConnectionError(str(error)) from error
+            raise Later(str(error)) from error
