@@ -39,6 +39,7 @@ def test_both_workers_share_the_tiles(
     patience(lambda: service.ended(service.create(hi=100)) and service.metric("primes_workers") == 2)
     ended = service.ended(service.create(hi=HI))
     assert ended["answer"] == {"count": COUNT}
+    assert all(worker.metric("process_resident_memory_bytes") > 2 * 10**7 for worker in workers)
     tiles = [worker.metric("primes_worker_tiles_total", outcome="done") for worker in workers]
     assert min(tiles) > 0
     assert sum(tiles) >= ended["tiles"]

@@ -43,6 +43,7 @@ class WireMetrics:
         acknowledgement."""
         self.settle()
         self._tasks = tasks
+        tasks.in_flight.set_function(lambda: self._unanswered)
         here = (self._service, engine)
         self._took = self._fan_out.labels(*here).observe
         self._client.labels(*here)
@@ -73,7 +74,6 @@ class WireMetrics:
             for seconds, well in answers:
                 self._tasks.run.observe(seconds)
                 self._tasks.outcomes["done" if well else "failed"].inc()
-            self._tasks.in_flight.set(self._unanswered)
 
     def sample(self, clients: int) -> None:
         """With so many clients, the latency of one frame in `every` is observed: of all while there are few."""

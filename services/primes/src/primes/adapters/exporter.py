@@ -5,6 +5,7 @@ Imported only when PROMETHEUS_MULTIPROC_DIR is set, for prometheus_client looks 
 
 import os
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 
 import psutil
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from primes.adapters.kernels import available
@@ -112,6 +115,17 @@ class Exporter:
         return 404, "application/problem+json", b'{"status":404,"detail":"/health, /ready and /metrics"}'
 
 
+class _Memory(Collector):
+    """Of the worker and all its processes together, under the name that a single process has it."""
+
+    def collect(self) -> Iterator[Metric]:
+        worker, total = psutil.Process(), 0
+        for process in (worker, *worker.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                total += process.memory_info().rss
+        yield GaugeMetricFamily("process_resident_memory_bytes", "Of all its processes together", total)
+
+
 def _scraped() -> bytes:
     """Gauges of processes that were killed are dropped; their counters stay, for counters never go back."""
     folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
@@ -122,4 +136,5 @@ def _scraped() -> bytes:
                 mark_process_dead(pid)  # type: ignore[no-untyped-call]  # the client does not annotate it
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(_Memory())
     return generate_latest(registry)
