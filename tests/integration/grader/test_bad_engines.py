@@ -40,6 +40,11 @@ BAD = {
         Verdict.INCONCLUSIVE,
         "does not control",
     ),
+    "has a pool of nobody": (
+        engine(top="from concurrent.futures import ThreadPoolExecutor", begin="ThreadPoolExecutor(0)"),
+        Verdict.FAIL,
+        "max_workers must be greater than 0",
+    ),
     "swallows everything and loops": (
         engine(
             add="""
@@ -161,6 +166,11 @@ def test_a_file_in_an_encoding_of_its_own_is_shown_in_its_trace(judge_mine: Judg
     (check,) = judge_mine(f"# coding: latin-1\n{racy}".encode("latin-1")).checks
     assert check.verdict is Verdict.FAIL, check.detail
     assert "# \u00e9t\u00e9" in check.trace
+
+
+def test_an_interrupt_of_its_own_is_a_failure(judge_mine: Judge) -> None:
+    (check,) = judge_mine(engine(begin="raise KeyboardInterrupt"), only=("starts_at_zero",)).checks
+    assert (check.verdict, check.detail.splitlines()[0]) == (Verdict.FAIL, "KeyboardInterrupt")
 
 
 def test_the_lab_goes_on_after_a_killer(judge_mine: Judge) -> None:

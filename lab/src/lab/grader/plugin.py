@@ -90,6 +90,10 @@ class Plugin:
             call.excinfo = None  # no report of it is shown, and to write one may take longer than the check
         return (yield)
 
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """What would end pytest is an exception like any other when an engine raises it."""
+        self.judged = self._judge(excinfo.value, "call")
+
     def _judge(self, error: BaseException | None, when: str) -> Judged:
         if error is None:
             return Judged(Verdict.PASS, outcome=self._last, schedules=self._schedules)
