@@ -30,6 +30,7 @@ from lab.learner.syllabus import entries
 from lab.learner.workspace import readme
 from lab.scaffold.names import Names, named
 from lab.scaffold.template import KINDS, rendered
+from lab.scaffold.view import next_steps
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
@@ -207,6 +208,8 @@ def test_what_is_made_is_clean_whatever_its_name(kind: str, name: str, tmp_path:
         (["x1", "tally"], "'x1' is no code"),
         (["X1", "Tally!"], "'Tally!' is no name"),
         (["X1", "class"], "'class' is no name"),
+        (["X1", "job"], "has a Job of its own"),
+        (["X1", "protocol", "--kind", "asyncio"], "has a Protocol of its own"),
         (["X1", "json"], "a Python package 'json' already"),
         (["T1", "tally"], "T1 is downloader"),
         (["X1", "downloader"], "T1 is downloader"),
@@ -230,6 +233,11 @@ def test_a_wrong_name_is_told_and_nothing_is_written(
         main()
     assert (ended.value.code, list(tmp_path.rglob("*"))) == (64, [tmp_path / "there"])
     assert words in capsys.readouterr().err
+
+
+def test_the_command_to_type_next_can_be_typed(tmp_path: Path) -> None:
+    folder = tmp_path / "my challenges/tally"
+    assert f"--editable '{folder}'" in next_steps(Names("X1", "tally", "Tally"), folder, 1)
 
 
 def test_inside_the_repository_it_lands_among_the_services(tmp_path: Path) -> None:

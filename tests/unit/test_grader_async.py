@@ -46,6 +46,12 @@ async def waits_for_nothing() -> None:
     await asyncio.get_running_loop().create_future()
 
 
+async def asks_again_and_again() -> None:
+    ended = asyncio.get_running_loop().create_future()
+    while not ended.done():  # noqa: ASYNC110  # what it is to be caught at
+        await asyncio.sleep(0)
+
+
 async def is_wrong() -> None:
     raise AssertionError("1 of 2")
 
@@ -58,6 +64,7 @@ async def has_no_weather() -> None:
     ("work", "verdict", "words"),
     [
         (sleeps_a_day, Verdict.PASS, ""),
+        (asks_again_and_again, Verdict.FAIL, "a task asks again and again, and never waits"),
         (blocks, Verdict.FAIL, "blocks the loop"),
         (computes, Verdict.FAIL, "computes on the loop"),
         (leaves_a_task, Verdict.FAIL, "forgotten"),

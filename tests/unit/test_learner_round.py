@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
@@ -14,6 +15,7 @@ from lab.grader.verdicts import CheckResult, Verdict
 from lab.learner.judging import content_of, in_order, remember
 from lab.learner.round import Round
 from lab.learner.syllabus import named
+from lab.learner.view import Terminal
 from lab.progress.store import Store
 
 PATIENCE = 20.0
@@ -43,7 +45,11 @@ def test_results_come_as_they_are_found_and_then_the_end() -> None:
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [('print(\'{"problem": "no such check"}\')', "no such check"), ("raise SystemExit(7)", "with code 7")],
+    [
+        ('print(\'{"problem": "no such check"}\')', "no such check"),
+        ("raise SystemExit(7)", "with code 7"),
+        ("print('{\"name\": \"a', end='', flush=True); import os; os.kill(os.getpid(), 9)", "with code -9"),
+    ],
 )
 def test_a_round_that_cannot_judge_says_why(code: str, words: str) -> None:
     heard = Heard()
@@ -78,6 +84,16 @@ def test_a_round_that_is_ended_leaves_no_temporary_file(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_round_that_was_cut_short_is_no_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    screen, passed = Terminal(named("T1"), Path("downloader.py")), CheckResult("a", "", Verdict.PASS)
+    screen.begin(judged=3, unchanged=2)
+    screen.result(passed)
+    screen.over([passed], 2, 1.0)
+    told = capsys.readouterr().out
+    assert "3 of 5 passed" in told
+    assert "Done" not in told
+
+
 @pytest.fixture
 def learned(tmp_path: Path) -> Store:
     return Store(tmp_path / "progress.json")
@@ -93,6 +109,13 @@ def test_only_what_decides_a_verdict_is_in_the_hash(tmp_path: Path) -> None:
     same = {hash_of("x = 1"), hash_of("x = 1  # why\n\n"), hash_of("# first\nx   =   1\n")}
     assert len(same) == 1
     assert len(same | {hash_of("x = 2"), hash_of("x = (1"), hash_of("x = (1 ")}) == 4
+
+
+def test_what_python_warns_of_is_for_who_runs_it(tmp_path: Path) -> None:
+    (tmp_path / "downloader.py").write_text("words = '\\d'")
+    with warnings.catch_warnings(record=True, action="always") as told:
+        content_of(named("T1").challenge, tmp_path)
+    assert told == []
 
 
 def test_what_changed_while_it_was_judged_is_not_remembered(learned: Store) -> None:

@@ -148,8 +148,10 @@ type JudgeMine = Callable[..., Report]
 def judge_mine(tally: Challenge, judge: Judge, tmp_path: Path) -> JudgeMine:
     """Judges the text of a learner's file by the checks named."""
 
-    def judge_mine(source: str, only: Sequence[str] = ("nothing_is_lost",), seconds: float = 20.0) -> Report:
-        (tmp_path / "tally.py").write_text(source)
+    def judge_mine(
+        source: str | bytes, only: Sequence[str] = ("nothing_is_lost",), seconds: float = 20.0
+    ) -> Report:
+        (tmp_path / "tally.py").write_bytes(source if isinstance(source, bytes) else source.encode())
         return grade(tally, "mine", tmp_path, only=only, seconds=seconds, judge=judge)
 
     return judge_mine

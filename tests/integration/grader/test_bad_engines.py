@@ -40,6 +40,11 @@ BAD = {
         Verdict.INCONCLUSIVE,
         "does not control",
     ),
+    "has a pool of nobody": (
+        engine(top="from concurrent.futures import ThreadPoolExecutor", begin="ThreadPoolExecutor(0)"),
+        Verdict.FAIL,
+        "max_workers must be greater than 0",
+    ),
     "swallows everything and loops": (
         engine(
             add="""
@@ -72,6 +77,11 @@ BAD = {
     "ends its process at import": (engine(top="os._exit(7)"), Verdict.FAIL, "ended with code 7"),
     "takes all memory": (engine(add="bytearray(1 << 40)"), Verdict.FAIL, "MemoryError"),
     "recurses": (engine(add="self.add(amount)"), Verdict.FAIL, "RecursionError"),
+    "loops for ever at import": (
+        engine(top="while True: pass"),
+        Verdict.FAIL,
+        "TimeoutError: no end after 2 s",
+    ),
     "is no Python": ("class Tally:\n    def add(self\n", Verdict.FAIL, "line 2"),
     "imports what is not there": ("import nothing_of_the_kind\n", Verdict.FAIL, "tally.py"),
     "has no such class": ("class Other: ...\n", Verdict.FAIL, "defines no class Tally"),
@@ -79,6 +89,16 @@ BAD = {
         "class Tally:\n    def __init__(self, ports): ...\n    def add(self, amount): ...\n",
         Verdict.FAIL,
         "has no method total",
+    ),
+    "is a coroutine where none is asked for": (
+        engine().replace("def add", "async def add"),
+        Verdict.FAIL,
+        "Tally.add should be a plain `def`",
+    ),
+    "gives the check what it cannot use": (
+        engine().replace("def __init__", "def __new__(cls, ports): ...\n    def __init__"),
+        Verdict.FAIL,
+        "test_tally.py:12, in scenario: threads = [threading.Thread(target=tally.add",
     ),
     "has another signature": (
         engine().replace("amount):", "much):"),
@@ -89,6 +109,7 @@ BAD = {
 
 
 SECONDS = {
+    "loops for ever at import": 6.0,
     "loops for ever in C": 2.0,
     "swallows everything and loops": 4.0,
     "waits for a lock nobody knows": 6.0,
@@ -126,6 +147,30 @@ def test_what_it_printed_is_shown_and_bounded(judge_mine: Judge) -> None:
     assert check.verdict is Verdict.FAIL
     assert "very loud" in check.detail
     assert len(check.detail) < 10_000
+
+
+def test_what_it_raised_is_shown_and_bounded(judge_mine: Judge) -> None:
+    loud = engine(add="raise ValueError('\\udc80' + 'very loud ' * 3_000_000)")
+    (check,) = judge_mine(loud).checks
+    assert check.verdict is Verdict.FAIL
+    assert check.detail.encode()[:20] == b"ValueError: \\udc80ve"
+    assert "characters left out" in check.detail
+    assert "tally.py:11, in add" in check.detail
+    assert len(check.detail) < 10_000
+
+
+def test_a_file_in_an_encoding_of_its_own_is_shown_in_its_trace(judge_mine: Judge) -> None:
+    racy = engine(add="self.sum += amount; amount = 0  # \u00e9t\u00e9").replace(
+        "with self.lock:", "if True:"
+    )
+    (check,) = judge_mine(f"# coding: latin-1\n{racy}".encode("latin-1")).checks
+    assert check.verdict is Verdict.FAIL, check.detail
+    assert "# \u00e9t\u00e9" in check.trace
+
+
+def test_an_interrupt_of_its_own_is_a_failure(judge_mine: Judge) -> None:
+    (check,) = judge_mine(engine(begin="raise KeyboardInterrupt"), only=("starts_at_zero",)).checks
+    assert (check.verdict, check.detail.splitlines()[0]) == (Verdict.FAIL, "KeyboardInterrupt")
 
 
 def test_the_lab_goes_on_after_a_killer(judge_mine: Judge) -> None:

@@ -138,6 +138,15 @@ def test_check_remembers_what_it_found(learner: "Learner") -> None:
     assert (tally["attempts"], tally["state"]) == (1, "started"), "only the learner's own engine counts"
 
 
+def test_progress_is_shown_beside_a_challenge_that_is_being_written(learner: "Learner") -> None:
+    checks = learner.site / "tally/checks/test_tally.py"
+    checks.write_text("def test_(:\n")
+    told = learner.run("progress")
+    assert (told.code, told.err) == (0, "")
+    assert "X1  Tally" in told.out
+    assert f"{checks}:1 is no Python" in learner.run("check", "X1").err
+
+
 def test_a_verdict_stands_where_progress_cannot_be_kept(
     learner: "Learner", monkeypatch: pytest.MonkeyPatch
 ) -> None:

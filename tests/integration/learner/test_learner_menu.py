@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.challenges import installed
+from lab.learner.menu import _described
+from lab.learner.syllabus import named
 
 if TYPE_CHECKING:
     from tests.integration.learner.conftest import Learner, Sit
@@ -20,6 +22,11 @@ def test_the_path_by_category_with_what_is_next(sit: "Sit", columns: int) -> Non
     terminal.shows(
         "Next: T1.", "Threading", "T1", "2 h", "●●●●○", "new", "X1", "Tally", "10 min", "●○○○○", "new"
     )
+
+
+def test_a_window_of_hardly_any_width_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "3")
+    assert "locks and" in _described(named("T1"))
 
 
 @pytest.mark.parametrize("key", ["q", ESCAPE, CTRL_C])

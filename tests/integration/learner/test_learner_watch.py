@@ -97,6 +97,42 @@ def test_h_opens_one_hint_more(learner: "Learner", sit: "Sit", starter: str) -> 
     terminal.shows("2. It adds nothing.", "1 more: ask again.")
 
 
+@pytest.mark.parametrize(
+    "pressed", {"Home": "\x1b[H", "F2": "\x1bOQ", "F3": "\x1bOR", "Alt-r": "\x1br"}.items()
+)
+def test_the_letters_of_other_keys_are_no_keys(
+    learner: "Learner", sit: "Sit", starter: str, pressed: tuple[str, str]
+) -> None:
+    terminal = sit("watch", "X1")
+    terminal.shows("1 of 3 passed", "quit")
+    terminal.types(pressed[1])
+    learner.file.write_text(starter + "# only a comment\n")
+    terminal.shows("Only comments or spacing changed")
+    terminal.types("q")
+    assert terminal.ended() == 0
+    tally = json.loads(learner.progress.read_text())["challenges"]["X1"]
+    assert (len(tally["attempts"]), tally["hints"]) == (1, {})
+
+
+def test_what_no_compiler_can_read_is_waited_for(learner: "Learner", sit: "Sit", starter: str) -> None:
+    learner.file.write_text("x = a" + ".b" * 100_000)
+    terminal = sit("watch", "X1")
+    terminal.shows("RecursionError", "quit")
+    learner.file.write_text(solved(starter))
+    terminal.shows("3 of 3 passed")
+
+
+def test_verdicts_are_shown_where_progress_cannot_be_kept(
+    learner: "Learner", sit: "Sit", starter: str
+) -> None:
+    learner.file.write_text(solved(starter))
+    learner.progress.with_name("progress.json.tmp").mkdir()  # where the next one is written first
+    terminal = sit("watch", "X1")
+    terminal.shows("Progress cannot be kept", "3 of 3 passed", "quit")
+    terminal.types("q")
+    assert terminal.ended() == 0
+
+
 @pytest.mark.parametrize("end", [lambda t: t.types("q"), lambda t: t.process.send_signal(signal.SIGTERM)])
 def test_it_ends_at_once_and_leaves_nothing(
     learner: "Learner", sit: "Sit", starter: str, gate: Path, end: Callable[[object], None]

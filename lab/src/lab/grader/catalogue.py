@@ -26,7 +26,10 @@ class Check:
 
 
 def checks_of(challenge: Challenge, only: Sequence[str] = ()) -> list[Check]:
-    """The checks by file and line, or those named `only`. Raises LabError where there is none."""
+    """The checks by file and line, or those named `only`.
+
+    Raises LabError where there is none, or a file of them is no Python.
+    """
     files = sorted((home(challenge) / "checks").glob("test_*.py"))
     found = [check for file in files for check in _in(file)]
     known = {check.name: check for check in found}
@@ -39,7 +42,14 @@ def checks_of(challenge: Challenge, only: Sequence[str] = ()) -> list[Check]:
 
 
 def _in(file: Path) -> Iterator[Check]:
-    for node in ast.parse(file.read_text(encoding="utf-8"), str(file)).body:
+    for node in _parsed(file).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
             requirement = " ".join((ast.get_docstring(node) or "").split())
             yield Check(node.name.removeprefix("test_"), requirement, file)
+
+
+def _parsed(file: Path) -> ast.Module:
+    try:
+        return ast.parse(file.read_bytes(), str(file))
+    except SyntaxError as error:
+        raise LabError(f"{file}:{error.lineno} is no Python: {error.msg}.") from None

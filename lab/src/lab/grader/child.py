@@ -12,18 +12,21 @@ import importlib
 import json
 import os
 import resource
+import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 import pytest
 
 from lab.challenges import Challenge, find, home, installed
 from lab.grader.engines import EngineInvalid, EngineSource, engine_source, require_contract
-from lab.grader.outcome import Budget, said
+from lab.grader.outcome import Budget, readable, said
 from lab.grader.plugin import Plugin
 from lab.grader.process import NUMBER
 from lab.grader.threads import can_search
@@ -31,6 +34,7 @@ from lab.grader.trace import render
 from lab.grader.verdicts import Verdict
 
 MEMORY, FILE_SIZE, OPEN_FILES = 4 << 30, 256 << 20, 512
+LOAD_SECONDS = 10.0
 WITHOUT = ("cacheprovider", "capture", "faulthandler", "logging", "terminal", "threadexception",
            "unraisableexception", "warnings")  # fmt: skip
 
@@ -72,6 +76,7 @@ def _serve(challenge: Challenge, descriptor: int, others: Sequence[int]) -> NoRe
     for order in line.makefile(encoding="utf-8"):
         copy = os.fork()
         if not copy:
+            os.close(descriptor)  # the line ends with this process, whatever the copy is still doing
             _obey(challenge, json.loads(order))
         _tell(line, copy)
         _, status = os.waitpid(copy, 0)
@@ -96,6 +101,7 @@ def _obey(challenge: Challenge, order: Mapping[str, Any]) -> NoReturn:
             result = _judge(challenge, order)
         except BaseException as error:  # a learner's file may raise anything; the parent has to hear of it
             result = {"verdict": Verdict.ERROR, "detail": "".join(traceback.format_exception(error))}
+        result["detail"] = readable(result["detail"])
         if os.getpid() == copy:  # a process that the engine forked comes here, too
             (folder / "results").write_text(json.dumps(result), encoding="utf-8")
     sys.stdout.flush()
@@ -124,16 +130,17 @@ def _lower(what: int, to: int) -> None:
 
 def _judge(challenge: Challenge, order: Mapping[str, Any]) -> dict[str, Any]:
     source = engine_source(challenge, order["engine"], Path(order["workspace"]))
-    refused = _unusable(source, challenge.module)
+    refused = _unusable(source, challenge.module, min(LOAD_SECONDS, order["seconds"] / 3))
     if refused:
         return {"verdict": Verdict.FAIL, "detail": refused}
     return _run(challenge, source, order)
 
 
-def _unusable(source: EngineSource, module: str) -> str:
+def _unusable(source: EngineSource, module: str, seconds: float) -> str:
     """Why the engine cannot even be loaded, as the Python error that it is."""
     try:
-        require_contract(source.load(), module)
+        with _ending_after(seconds):
+            require_contract(source.load(), module)
     except EngineInvalid as error:
         return str(error)
     except BaseException as error:
@@ -143,6 +150,21 @@ def _unusable(source: EngineSource, module: str) -> str:
         where = "".join(traceback.format_list(own))
         return f"the engine cannot be imported\n{where}{said(error)}"
     return ""
+
+
+@contextmanager
+def _ending_after(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError where the block is after so long; what no signal reaches, the end of the order does."""
+
+    def late(number: int, frame: FrameType | None) -> NoReturn:
+        raise TimeoutError(f"no end after {seconds:.0f} s")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _run(challenge: Challenge, source: EngineSource, order: Mapping[str, Any]) -> dict[str, Any]:

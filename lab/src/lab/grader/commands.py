@@ -37,7 +37,7 @@ def check(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same schedules, same failure.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
     seconds: Annotated[
-        float, typer.Option(min=5, help="The longest that one check may take with one seed.")
+        float, typer.Option(min=5, max=3600, help="The longest that one check may take with one seed.")
     ] = 60.0,
     as_json: AsJson = False,
 ) -> None:
@@ -55,11 +55,12 @@ def check(
     from lab.grader.grade import grade
     from lab.learner.judging import remembered
     from lab.learner.syllabus import named
+    from lab.signals import ending_like_interrupt
 
     try:
         chosen = named(challenge).challenge
         count = len(checks_of(chosen, only or ()))
-        with view.progress(count, quiet=as_json) as done:
+        with ending_like_interrupt(), view.progress(count, quiet=as_json) as done:
             judge = partial(
                 grade, chosen, engine, workspace(), only=only or (), seeds=range(seed, seed + seeds)
             )
@@ -67,8 +68,11 @@ def check(
             report = remembered(chosen, workspace(), judge) if engine == "mine" else judge()
     except LabError as error:
         raise WrongUsage(str(error)) from error
-    view.save_traces(report, workspace() / "traces")
     typer.echo(view.as_json(report)) if as_json else view.print_report(report)
+    try:
+        view.save_traces(report, workspace() / "traces")
+    except LabError as error:
+        typer.echo(error, err=True)
     raise Ended(report.verdict.exit_code)
 
 

@@ -175,3 +175,5 @@ def _require_method(engine: type, name: str, method: Callable[..., object]) -> N
     if given[: len(asked)] != asked:
         shown = inspect.signature(own)
         raise EngineInvalid(f"{engine.__name__}.{name}{shown} should be {name}{inspect.signature(method)}")
+    if inspect.iscoroutinefunction(own) and not inspect.iscoroutinefunction(method):
+        raise EngineInvalid(f"{engine.__name__}.{name} should be a plain `def`: nobody awaits it")

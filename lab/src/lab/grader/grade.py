@@ -44,18 +44,21 @@ def grade(
 
     def judged(check: Check) -> CheckResult:
         order = Order(engine, place, check.node, list(seeds), seconds * len(seeds), effort, width)
-        result = _result(challenge, engine, check, ready.run(order))
+        result = _result(challenge, engine, check, ready.run(order), seconds)
         done(result)
         return result
 
     at_once = min(len(checks), os.cpu_count() or 2)
     ours = Judge(challenge, at_once) if judge is None else nullcontext(judge)
-    with ours as ready, ThreadPoolExecutor(at_once) as pool:
+    with (
+        ThreadPoolExecutor(at_once) as pool,
+        ours as ready,
+    ):  # interrupted, the judge ends before its orders do
         results = list(pool.map(judged, checks))
     return Report(challenge.code, engine, time.monotonic() - began, results)
 
 
-def _result(challenge: Challenge, engine: str, check: Check, reply: Reply) -> CheckResult:
+def _result(challenge: Challenge, engine: str, check: Check, reply: Reply, seconds: float) -> CheckResult:
     replay = [
         "lab",
         "check",
@@ -66,6 +69,7 @@ def _result(challenge: Challenge, engine: str, check: Check, reply: Reply) -> Ch
         check.name,
         "--seed",
         str(reply.seed),
+        *(["--seconds", f"{seconds:g}"] if seconds != WALL_SECONDS else []),
     ]
     return CheckResult(
         name=check.name,

@@ -42,7 +42,7 @@ class Pool(Ours, Executor, real=ThreadPoolExecutor):
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
     ) -> None:
-        self.name, self.size = thread_name_prefix or "pool", max_workers or 4
+        self.name, self.size = thread_name_prefix or "pool", 4 if max_workers is None else max_workers
         if self.size <= 0:
             raise ValueError("max_workers must be greater than 0")
         self.closed = False

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from lab.grader.verdicts import Verdict
 
-__all__ = ["Budget", "Outcome", "Step", "said"]
+__all__ = ["Budget", "Outcome", "Step", "readable", "said"]
+
+BEGINNING, END = 3000, 1500  # characters of a text that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,14 @@ class Outcome:
     steps: Sequence[Step] = field(default=(), repr=False)
     stops: Sequence[int] = ()
     error: BaseException | None = field(default=None, repr=False)
+
+
+def readable(text: str) -> str:
+    """`text` as it can be shown: without its middle where it is very long, and without what no file can hold."""
+    left_out = len(text) - BEGINNING - END
+    if left_out > 0:
+        text = f"{text[:BEGINNING]} [{left_out} characters left out] {text[-END:]}"
+    return text.encode(errors="backslashreplace").decode()
 
 
 def said(error: BaseException | None) -> str:

@@ -17,6 +17,9 @@ from lab.grader.verdicts import Verdict
 __all__ = ["Judged", "Plugin"]
 
 
+UNFIT = (AttributeError, LookupError, TypeError)
+
+
 class NotPassed(Exception):
     """Ends a check with the outcome that was found."""
 
@@ -82,16 +85,21 @@ class Plugin:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, Any, Any]:
         if call.when == "call" or call.excinfo:
+            self._checks = item.path.parent
             self.judged = self._judge(call.excinfo.value if call.excinfo else None, call.when)
             call.excinfo = None  # no report of it is shown, and to write one may take longer than the check
         return (yield)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """What would end pytest is an exception like any other when an engine raises it."""
+        self.judged = self._judge(excinfo.value, "call")
 
     def _judge(self, error: BaseException | None, when: str) -> Judged:
         if error is None:
             return Judged(Verdict.PASS, outcome=self._last, schedules=self._schedules)
         if isinstance(error, NotPassed):
             outcome = error.outcome
-            detail = outcome.detail + self._where(outcome.error)
+            detail = outcome.detail + (self._where(outcome.error) or self._asked(outcome.error))
             return Judged(outcome.verdict, detail, outcome, self._schedules)
         if isinstance(error, Inconclusive):
             return Judged(Verdict.INCONCLUSIVE, said(error))
@@ -100,15 +108,23 @@ class Plugin:
             return Judged(Verdict.FAIL, said(error) + self._where(error))
         return Judged(Verdict.ERROR, "".join(traceback.format_exception(error)))
 
+    def _asked(self, error: BaseException | None) -> str:
+        """The innermost line of the checks that an engine's answer was of no use to."""
+        return _innermost(error, [self._checks]) if isinstance(error, UNFIT) else ""
+
     def _where(self, error: BaseException | None) -> str:
         """The innermost line of the engine's own files that `error` came through."""
-        frames = traceback.extract_tb(error.__traceback__) if error else []
-        own = [frame for frame in frames if frame.lineno and _within(Path(frame.filename), self._source.own)]
-        return (
-            f"\n{Path(own[-1].filename).name}:{own[-1].lineno}, in {own[-1].name}: {own[-1].line}"
-            if own
-            else ""
-        )
+        return _innermost(error, self._source.own)
+
+
+def _innermost(error: BaseException | None, places: Sequence[Path]) -> str:
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    found = [frame for frame in frames if frame.lineno and _within(Path(frame.filename), places)]
+    return (
+        f"\n{Path(found[-1].filename).name}:{found[-1].lineno}, in {found[-1].name}: {found[-1].line}"
+        if found
+        else ""
+    )
 
 
 def _within(path: Path, places: Sequence[Path]) -> bool:

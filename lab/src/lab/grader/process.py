@@ -25,6 +25,7 @@ from lab.grader.verdicts import Verdict
 __all__ = ["Judge", "Order", "Reply"]
 
 GRACE, KEPT, START_SECONDS = 5.0, 20_000, 60.0
+NOT_STARTED = "the grader's process did not start: the challenge cannot be imported; why is said above"
 NUMBER = 4  # bytes of each number that a child answers with
 
 
@@ -55,6 +56,10 @@ class Reply:
     schedules: int = 0
     output: str = ""
     seconds: float = 0.0
+
+
+class NotStarted(Exception):
+    """The child ended before it took an order; why is on standard error."""
 
 
 class Judge:
@@ -108,8 +113,7 @@ class Judge:
                 folder = Path(name)
                 os.mkfifo(folder / "output")
                 printed = _Tail(folder / "output")
-                code = _copy(line, order, folder)
-                reply = _reply(order, folder, code)
+                reply = _outcome(line, order, folder)
                 return Reply(**reply, output=printed.text(), seconds=time.monotonic() - began)
         finally:
             self._free.put(line)
@@ -123,13 +127,20 @@ class Judge:
         return self._start(1)[0]
 
 
+def _outcome(line: socket.socket, order: Order, folder: Path) -> dict[str, Any]:
+    try:
+        return _reply(order, folder, _copy(line, order, folder))
+    except NotStarted:
+        return {"verdict": Verdict.ERROR, "detail": NOT_STARTED}
+
+
 def _copy(line: socket.socket, order: Order, folder: Path) -> int | None:
     """The exit code of the copy that did it, or None where it had to be killed."""
     with suppress(BrokenPipeError):
         line.sendall(json.dumps({**asdict(order), "folder": str(folder)}).encode() + b"\n")
     copy = _answer(line, START_SECONDS)
     if copy is None:
-        raise RuntimeError("the grader's child process does not start; see what it printed above")
+        raise NotStarted
     code = _answer(line, order.seconds + GRACE)
     _kill_group(copy)
     if code is None:

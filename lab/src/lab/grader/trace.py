@@ -1,6 +1,7 @@
 """A failure in columns, one for each thread: which lines of the engine it ran, and where it was stopped."""
 
 import shutil
+import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,13 @@ def render(outcome: Outcome, files: Sequence[Path], width: int = WIDTH) -> str:
 
 def _sources(files: Sequence[Path]) -> Mapping[str, Sequence[str]]:
     paths = [path for file in files for path in (sorted(file.rglob("*.py")) if file.is_dir() else [file])]
-    return {path.name: path.read_text(encoding="utf-8").splitlines() for path in paths}
+    return {path.name: _source_lines(path) for path in paths}
+
+
+def _source_lines(path: Path) -> Sequence[str]:
+    """As Python reads them: in the encoding that the file declares."""
+    with tokenize.open(path) as file:
+        return file.readlines()
 
 
 def _rows(outcome: Outcome, sources: Mapping[str, Sequence[str]]) -> Iterator[Row]:

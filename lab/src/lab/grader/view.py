@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from lab import LabError
 from lab.grader.verdicts import CheckResult, Report, Verdict
 
 __all__ = ["as_json", "print_report", "progress", "save_traces"]
@@ -75,17 +76,25 @@ def _print_check(console: Console, check: CheckResult, told: dict[str, str]) -> 
 
 
 def save_traces(report: Report, folder: Path) -> list[Path]:
-    """One text file for each check that did not pass, in `folder`; those of earlier runs are replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    saved = []
+    """One text file for each check that did not pass, in `folder`; those of earlier runs are replaced.
+
+    Raises LabError where they cannot be written.
+    """
+    try:
+        return list(_saved(report, folder))
+    except OSError as error:
+        raise LabError(f"What failed is not kept in {folder}: {error.strerror}.") from None
+
+
+def _saved(report: Report, folder: Path) -> Iterator[Path]:
     for check in report.checks:
         path = folder / f"{report.challenge}-{report.engine.replace(':', '-')}-{check.name}.txt"
         path.unlink(missing_ok=True)
         if check.verdict is not Verdict.PASS:
+            folder.mkdir(parents=True, exist_ok=True)
             parts = (check.requirement, check.detail, check.trace, f"again: {check.replay}")
             path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
-            saved.append(path)
-    return saved
+            yield path
 
 
 def _indented(text: str) -> str:

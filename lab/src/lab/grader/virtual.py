@@ -9,13 +9,18 @@ import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
-__all__ = ["Stuck", "virtual_loop"]
+__all__ = ["Spinning", "Stuck", "virtual_loop"]
 
-LONGEST_WAIT = 5.0
+LONGEST_WAIT, TURNS = 5.0, 200_000
+SPINNING = f"the loop turned {TURNS:,} times in no time: a task asks again and again, and never waits"
 
 
 class Stuck(RuntimeError):
     """Every task waits for something that will not happen: there is no timer, and nothing came from outside."""
+
+
+class Spinning(AssertionError):
+    """Time stands still: some task never waits, it asks again and again."""
 
 
 class VirtualTime(selectors.DefaultSelector):
@@ -27,7 +32,7 @@ class VirtualTime(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = self.slowest = 0.0
-        self.at_work = 0
+        self.at_work = self._turns = 0
         self._since = time.thread_time()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -39,7 +44,12 @@ class VirtualTime(selectors.DefaultSelector):
     def _ready(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
+            self._turns += 1
+            if self._turns > TURNS:
+                self._turns = 0  # to cancel what is left takes turns, too
+                raise Spinning(SPINNING)
             return ready
+        self._turns = 0
         if timeout is None or self.at_work:
             return self._from_outside()
         self.now += timeout

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def content_of(challenge: Challenge, workspace: Path) -> str:
 
 def _meaning(source: bytes) -> bytes:
     try:
-        return ast.dump(ast.parse(source)).encode()
+        with warnings.catch_warnings(action="ignore"):
+            return ast.dump(ast.parse(source)).encode()
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return source
 

@@ -1,6 +1,7 @@
 """Single keys from the terminal, without Enter."""
 
 import os
+import re
 import select
 import sys
 import termios
@@ -10,6 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 __all__ = ["keys"]
+
+SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)
+"""What arrows, function keys, the mouse and Alt send (ECMA-48): their letters are no keys."""
 
 
 @contextmanager
@@ -42,5 +46,5 @@ def _read(terminal: int, ended: int, tell: Callable[[str], None]) -> None:
         typed = os.read(terminal, 64) if terminal in ready else b""
         if ended in ready or not typed:
             return
-        for key in typed.decode(errors="ignore"):
+        for key in SEQUENCE.sub("", typed.decode(errors="ignore")):
             tell(key)

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Live:
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
             raise Refused(_detail(error)) from None
-        except (OSError, ValueError) as error:
+        except (OSError, HTTPException, ValueError, TypeError) as error:
             raise LabError(self._silent(error)) from None
 
     def _silent(self, error: Exception) -> str:

@@ -21,6 +21,7 @@ __all__ = ["menu"]
 STYLE = Style([("separator", "bold"), ("disabled", "fg:ansibrightblack"), ("highlighted", "bold reverse")])
 KEYS = "arrows and Enter; q or Esc leaves"
 MINUTES = 60
+NARROWEST = 20  # columns that a text is wrapped to
 
 
 def menu(store: Store) -> None:
@@ -81,7 +82,7 @@ def _described(entry: Entry) -> str:
         f"{name} {entry.complexity[name]}" for name in DIMENSIONS if entry.complexity.get(name)
     )
     facts = (f"about {_hours(entry.minutes)}; of 5: {levels}", ", ".join(entry.skills))
-    width = shutil.get_terminal_size().columns - 4
+    width = max(NARROWEST, shutil.get_terminal_size().columns - 4)
     lines = [line for fact in facts for line in textwrap.wrap(fact, width)]
     return "\n  ".join([f"{entry.code} {entry.challenge.title}", *lines]) + "\n"
 

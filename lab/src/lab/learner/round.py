@@ -10,10 +10,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -69,8 +70,7 @@ class Round:
         assert self._process.stdout
         problem = None
         with self._process.stdout as lines:
-            for line in lines:
-                found = json.loads(line)
+            for found in _documents(lines):
                 problem = found.get("problem")
                 if not problem and not self._stopped.is_set():
                     self._tell(_result(found))
@@ -78,6 +78,12 @@ class Round:
         self._folder.cleanup()
         if not self._stopped.is_set():
             self._over(_error(problem, code))
+
+
+def _documents(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """One of each line, to the first that is none: who wrote it was ended meanwhile."""
+    with suppress(ValueError):
+        yield from map(json.loads, lines)
 
 
 def _result(found: dict[str, object]) -> CheckResult:

@@ -129,8 +129,10 @@ class Terminal:
         self._entry, self._path = entry, path
         self._console = console()
         self._told: dict[str, str] = {}
+        self._judged = 0
 
     def begin(self, judged: int, unchanged: int) -> None:
+        self._judged = judged
         self._head()
         if unchanged:
             self._console.print(f"  {unchanged} passed before and did not change.", style="dim")
@@ -146,14 +148,14 @@ class Terminal:
 
     def over(self, results: list[CheckResult], unchanged: int, seconds: float) -> None:
         passed = unchanged + sum(result.verdict is Verdict.PASS for result in results)
-        every = unchanged + len(results)
+        every = unchanged + self._judged
         colour = "green" if passed == every else "red"
         self._console.print(f"\n[{colour}]{passed} of {every} passed[/] in {seconds:.1f} s.")
         first = next((result for result in _worst_first(results) if result.verdict is not Verdict.PASS), None)
         if first:
             self._console.print(_why(first))
             self._console.print(f"\n  again: {first.replay}", markup=False, style="dim", soft_wrap=True)
-        else:
+        elif passed == every:
             self._console.print(f"Done. Compare: `lab solution {self._entry.code}`.", markup=False)
         self._foot()
 

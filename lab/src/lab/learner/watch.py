@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,10 +171,11 @@ class Watch:
         """Why the file cannot be judged, or nothing; and the hash of what is to be judged."""
         try:
             content = content_of(self._entry.challenge, self._workspace)
-            compile(self._path.read_bytes(), str(self._path), "exec", dont_inherit=True)
+            with warnings.catch_warnings(action="ignore"):
+                compile(self._path.read_bytes(), str(self._path), "exec", dont_inherit=True)
         except OSError as error:
             return f"{self._path}: {error.strerror}. It is judged again when it is there.", ""
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return _python_error(error), ""
         return "", content
 
@@ -195,7 +197,10 @@ class Watch:
         turn, self._turn.round = self._turn, None
         _, after = self._looked()
         seconds = time.monotonic() - turn.began
-        remember(self._store, self._entry.challenge, turn.content, turn.results, seconds, after)
+        try:
+            remember(self._store, self._entry.challenge, turn.content, turn.results, seconds, after)
+        except LabError as problem:
+            self._screen.say(str(problem))
 
     def _hint(self) -> None:
         try:

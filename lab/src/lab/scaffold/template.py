@@ -1,5 +1,6 @@
 """Makes a challenge of the template: its files, with the names replaced, all of them or none."""
 
+import ast
 import importlib.resources
 import re
 import tempfile
@@ -7,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from lab import LabError
+from lab import LabError, WrongUsage
 from lab.scaffold.names import Names
 
 __all__ = ["KINDS", "make", "rendered"]
 
 KINDS = ("threads", "asyncio", "processes")
+EXAMPLE = "WordCount"
 SUFFIX = ".txt"  # so that no tool takes a template for code
 
 
@@ -32,9 +34,11 @@ def make(names: Names, kind: str, folder: Path) -> int:
 
 
 def rendered(names: Names, kind: str) -> Mapping[str, str]:
-    """The text of every file, by its path."""
+    """The text of every file, by its path. Raises WrongUsage where the engine's name would hide another."""
     template = importlib.resources.files("lab.scaffold") / "template"
     texts = dict([*_files(template / "common"), *_files(template / kind)])
+    if names.engine != EXAMPLE and names.engine in _used(texts):
+        raise WrongUsage(f"The template has a {names.engine} of its own: choose another name.")
     return {_renamed(path, names): _filled(text, names) for path, text in sorted(texts.items())}
 
 
@@ -47,11 +51,19 @@ def _files(folder: Traversable, path: str = "") -> Iterator[tuple[str, str]]:
             yield below.removesuffix(SUFFIX), child.read_text(encoding="utf-8")
 
 
+def _used(texts: Mapping[str, str]) -> set[str]:
+    """Every name that the code of the template uses or imports."""
+    code = [ast.parse(text) for path, text in texts.items() if path.endswith(".py")]
+    nodes = [node for tree in code for node in ast.walk(tree)]
+    kinds = {node.name for node in nodes if isinstance(node, ast.ClassDef | ast.alias)}
+    return kinds | {node.id for node in nodes if isinstance(node, ast.Name)}
+
+
 def _renamed(text: str, names: Names) -> str:
     replaced = {
         "word_count": names.module,
         "word-count": names.folder,
-        "WordCount": names.engine,
+        EXAMPLE: names.engine,
         "Word count": names.title,
         "X1": names.code,
         "8011": str(names.port),
