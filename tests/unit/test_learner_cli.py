@@ -1,9 +1,12 @@
 """The commands as they are listed: an example in each, and nothing imported that only a few of them need."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from tests.command import LAB
 
 from lab.cli import app, main
 
@@ -39,6 +42,7 @@ def test_what_a_command_is_for_fits_on_its_line(
 def test_help_is_quick_for_it_imports_little() -> None:
     code = f"""
 import sys
+from pathlib import Path
 from lab.cli import main
 sys.argv = ["lab", "--help"]
 try:
@@ -77,3 +81,13 @@ def test_the_shell_completes(
     with pytest.raises(SystemExit) as ended:
         main()
     assert (ended.value.code, set(capsys.readouterr().out.split())) == (0, offered)
+
+
+def test_a_terminal_that_has_no_such_character_ends_nothing(tmp_path: Path) -> None:
+    ascii_only = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    own = {"LAB_WORKSPACE": str(tmp_path), "LAB_PROGRESS": str(tmp_path / "progress.json")}
+    ended = subprocess.run(
+        [LAB, "start", "T1"], env=os.environ | ascii_only | own, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "is made from the starter" in ended.stdout

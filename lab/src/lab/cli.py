@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed, 64 wrong usage (EX_USAGE of sysexits.h), 130 interrupted; `check` has two more.
 """
 
+import io
 import sys
 
 import typer
@@ -53,6 +54,9 @@ def overview(context: typer.Context) -> None:
 
 def main() -> None:
     """Run the command line; what a person can put right is one sentence on stderr, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no … shows ?
     try:
         app(prog_name="lab")
     except LabError as error:

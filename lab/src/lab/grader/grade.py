@@ -50,10 +50,7 @@ def grade(
 
     at_once = min(len(checks), os.cpu_count() or 2)
     ours = Judge(challenge, at_once) if judge is None else nullcontext(judge)
-    with (
-        ThreadPoolExecutor(at_once) as pool,
-        ours as ready,
-    ):  # interrupted, the judge ends before its orders do
+    with ThreadPoolExecutor(at_once) as pool, ours as ready:  # interrupted, the judge ends before its orders
         results = list(pool.map(judged, checks))
     return Report(challenge.code, engine, time.monotonic() - began, results)
 
