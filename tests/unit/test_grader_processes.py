@@ -1,8 +1,10 @@
 """What judges processes and what they leave behind: each tool finds what it is for, and passes what is right."""
 
+import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -60,16 +62,18 @@ def test_shared_memory_left_behind_is_named() -> None:
 STRANGER = """
 import os, sys
 from multiprocessing import get_context
+from tempfile import NamedTemporaryFile
 os.fork() and os._exit(0)  # whose parent has ended is nobody's child here
 sys.stdin.readline()
-lock = get_context("spawn").Lock()
+shared = get_context("spawn").Lock() if sys.argv[1] == "mapped" else NamedTemporaryFile(dir="/dev/shm")
 print("made", flush=True)
 sys.stdin.readline()
 """
 
 
-def test_shared_memory_of_others_is_not_counted() -> None:
-    command = [sys.executable, "-c", STRANGER]
+@pytest.mark.parametrize("how", ["mapped", "open"])
+def test_shared_memory_of_others_is_not_counted(how: str) -> None:
+    command = [sys.executable, "-c", STRANGER, how]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as stranger:
         assert stranger.stdin
         assert stranger.stdout
@@ -79,6 +83,13 @@ def test_shared_memory_of_others_is_not_counted() -> None:
             assert stranger.stdout.readline() == b"made\n"
         stranger.stdin.write(b"\n")
         assert stranger.stdout.read() == b""
+
+
+def test_what_is_swept_away_in_a_moment_was_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_the_killed = Path("/dev/shm", f"lab-test-{os.getpid()}")
+    monkeypatch.setattr(time, "sleep", lambda seconds: of_the_killed.unlink())
+    with nothing_left():
+        of_the_killed.touch()
 
 
 def test_nothing_left_is_nothing_raised(tmp_path: Path) -> None:
