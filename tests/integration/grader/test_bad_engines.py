@@ -160,12 +160,10 @@ def test_what_it_raised_is_shown_and_bounded(judge_mine: Judge) -> None:
 
 
 def test_a_file_in_an_encoding_of_its_own_is_shown_in_its_trace(judge_mine: Judge) -> None:
-    racy = engine(add="self.sum += amount; amount = 0  # \u00e9t\u00e9").replace(
-        "with self.lock:", "if True:"
-    )
+    racy = engine(add="pass  # \u00e9").replace("with self.lock:", "if True:")
     (check,) = judge_mine(f"# coding: latin-1\n{racy}".encode("latin-1")).checks
     assert check.verdict is Verdict.FAIL, check.detail
-    assert "# \u00e9t\u00e9" in check.trace
+    assert "# \u00e9" in check.trace
 
 
 def test_an_interrupt_of_its_own_is_a_failure(judge_mine: Judge) -> None:
