@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -57,8 +56,7 @@ def test_input_that_found_no_room_survives_a_stop(pipeline: "Pipeline", record: 
     with socket.create_connection(("127.0.0.1", pipeline.syslog)) as sender:
         for number in range(20):
             sender.sendall(b"".join(record(10 * number + one) for one in range(10)))
-            time.sleep(0.01)  # so that they are several reads, and so several batches
-        _until_accepted(pipeline, 50)
+            _until_accepted(pipeline, min(10 * (number + 1), 50))  # several reads, and so several batches
         pipeline.end()
     pipeline.start()
     pipeline.holds(200)
