@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from downloader.adapters import desk as module
 from downloader.adapters.desk import FILES, Desk
 from downloader.adapters.hosts import AllowedHosts
 from downloader.adapters.notes import Request
@@ -18,6 +17,7 @@ from downloader.adapters.storage import FileStorage
 from downloader.contract import Busy, Conflict, Job, State, Status, StorageFailed, UnknownJob
 from lab_kit.engines import EngineHost
 from lab_kit.messages import Message
+from lab_kit.streams import Later
 
 WANTED = Request(url="http://a.lab.test/files/1/x")
 
@@ -84,7 +84,7 @@ def at_work(fresh_redis: str, tmp_path: Path) -> Callable[[Told, Callable[[Offic
             host, registry, storage = EngineHost(lambda _: engine), Registry(redis), FileStorage(tmp_path)
             await host.start()
             hosts, observed = AllowedHosts(["*.lab.test"], "http://127.0.0.1:1"), list[Record]()
-            desk = Desk(redis, registry, host, hosts, storage, "http://here", observed.append)  # type: ignore[arg-type]
+            desk = Desk(redis, registry, host, hosts, storage, "http://here", observed.append)  # type: ignore[arg-type]  # its engine can do no more than is asked
             telling = asyncio.create_task(desk.tell_ends())
             await scenario(Office(desk, engine, redis, registry, storage, observed))
             assert not telling.done(), telling
@@ -112,11 +112,14 @@ def test_a_list_that_finds_no_room_leaves_nothing_even_if_its_first_is_done_alre
     at_work(Told(full={3}, done={"a"}), scenario)
 
 
-def test_a_message_waits_for_room(at_work: AtWork, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROOM_SECONDS", 0.0)
-
+def test_a_message_waits_for_room(at_work: AtWork) -> None:
     async def scenario(office: Office) -> None:
-        handling = asyncio.create_task(office.desk.handle(Message("download.wanted", WANTED.model_dump())))
+        message = Message("download.wanted", WANTED.model_dump())
+        for _ in range(2):
+            with pytest.raises(Later):
+                await office.desk.handle(message)
+            assert not await office.redis.exists("lab:downloader:records")
+        handling = asyncio.create_task(office.desk.handle(message))
         accepted = asyncio.create_task(office.engine.accepted.wait())
         await asyncio.wait({handling, accepted}, return_when=asyncio.FIRST_COMPLETED)
         assert accepted.done(), handling

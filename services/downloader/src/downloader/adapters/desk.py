@@ -31,11 +31,10 @@ from downloader.contract import (
 from downloader.core.validate import check
 from lab_kit.engines import EngineHost
 from lab_kit.messages import Message, read_body
-from lab_kit.streams import Reject, StreamFull, publish
+from lab_kit.streams import Later, Reject, StreamFull, publish
 
 FILES = "lab:files"
 UNDO = {"pause": "resume", "resume": "pause"}
-ROOM_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
@@ -79,13 +78,16 @@ class Desk:
         return records
 
     async def handle(self, message: Message) -> None:
-        """Returns when the download of a `lab:downloads` message is done. The same message is the same job."""
+        """Returns when the download of a `lab:downloads` message is done. The same message is the same job. Raises
+        `Reject` for what can never be downloaded, `Later` while there is no room."""
         request = read_body(message, Request)
         job_id = hashlib.sha256(message.id.encode()).hexdigest()[:32]
         try:
             async with self._arriving:  # the same message may be here twice at once
-                while job_id not in self._registry:
-                    await self._accept_if_room(job_id, request, message.trace)
+                if job_id not in self._registry:
+                    await self.accept([(job_id, request, message.trace)])
+        except Busy as error:
+            raise Later(str(error)) from error
         except (InvalidJob, Refused) as error:
             raise Reject(str(error)) from error
         record = await self._end_of(job_id)
@@ -230,13 +232,6 @@ class Desk:
                 except Exception:
                     self._withdraw(engine, jobs[:count])
                     raise
-
-    async def _accept_if_room(self, job_id: str, request: Request, trace: str) -> None:
-        """A message that finds no room waits for it, as long as that takes."""
-        try:
-            await self.accept([(job_id, request, trace)])
-        except Busy:
-            await asyncio.sleep(ROOM_SECONDS)
 
     def _withdraw(self, engine: DownloadManager, jobs: Sequence[Job]) -> None:
         """Have the engine end `jobs`; from here on nobody knows them, however they end."""
